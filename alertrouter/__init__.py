@@ -1,0 +1,1 @@
+"""alertrouter stands between Prometheus Alertmanager and PagerDuty."""

@@ -1,0 +1,69 @@
+"""What people and the clock do to incidents, in the writer's transactions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from alertrouter import telemetry
+from alertrouter.incidents import Change, Event, NothingLeftError, Ticked, decide
+from alertrouter.store import incidents, timers
+from alertrouter.store.database import Transaction
+
+MOST_TIMERS = 500
+
+
+class UnknownIncidentError(Exception):
+    """There is no incident with that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a person does to one incident."""
+
+    incident_id: str
+    event: Event
+
+
+def act(tx: Transaction, actions: Sequence[Action]) -> list[Exception | None]:
+    """Do what people ask; an UnknownIncidentError or a NothingLeftError is the answer to what cannot be done."""
+    states = {state.incident.id: state for state in incidents.load(tx, {action.incident_id for action in actions})}
+    answers: list[Exception | None] = []
+    changes: list[Change] = []
+    for action in actions:
+        if action.incident_id not in states:
+            answers.append(UnknownIncidentError(f"there is no incident {action.incident_id}"))
+            continue
+        try:
+            made = decide(states[action.incident_id], action.event, tx.now)
+        except NothingLeftError as error:
+            answers.append(error)
+            continue
+        changes += made
+        if made:
+            states[action.incident_id] = made[-1].state
+        answers.append(None)
+    _save(tx, changes)
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """How many incidents had a timer due, and how long it is to the next timer, None where there is none."""
+
+    count: int
+    wait: timedelta | None
+
+
+def fire_timers(tx: Transaction, wishes: Sequence[None]) -> list[Fired]:
+    """Take the steps that are due and close the incidents whose hold is over, at most 500 at a time."""
+    ids = timers.due(tx, MOST_TIMERS)
+    changes = [change for state in incidents.load(tx, ids) for change in decide(state, Ticked(), tx.now)] if ids else []
+    _save(tx, changes)
+    next_due = timers.next_due(tx)
+    return [Fired(len(ids), next_due - tx.now if next_due else None)] * len(wishes)
+
+
+def _save(tx: Transaction, changes: list[Change]) -> None:
+    if changes:
+        incidents.save(tx, changes)
+        tx.after_commit.append(lambda: telemetry.count_changes(changes))

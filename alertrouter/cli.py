@@ -1,0 +1,201 @@
+"""The commands."""
+
+import os
+import sys
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import structlog
+import typer
+
+from alertrouter import telemetry
+from alertrouter.demo import run_demo
+from alertrouter.routing import Routing
+from alertrouter.routing_file import RoutingFileError, read_routing
+from alertrouter.runbooks.library import Library
+from alertrouter.sandbox import create_sandbox
+from alertrouter.server import server
+from alertrouter.service import Service
+from alertrouter.settings import Settings, SettingsError, load_settings, unknown_variables
+from alertrouter.store import migrations
+from alertrouter.store.database import Database, UnavailableError, is_unavailable
+from alertrouter.web.app import create_app
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
+db = typer.Typer(no_args_is_help=True, help="The database.")
+incidents = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
+app.add_typer(db, name="db")
+app.add_typer(incidents, name="incidents")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; default ALERTROUTER_PORT.")]
+By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
+_DEFAULT_BY = os.environ.get("USER", "terminal")
+
+
+def fail(*lines: str) -> NoReturn:
+    """Say what is wrong, a line each, and end with 1."""
+    for line in lines:
+        typer.echo(f"alertrouter: {line}", err=True)
+    raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as problem:
+        fail(*problem.lines)
+
+
+def _routing(settings: Settings) -> Routing:
+    try:
+        return read_routing(settings.config, settings)
+    except RoutingFileError as problem:
+        fail(*problem.problems)
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None) -> None:
+    """Run the service; its database is created or migrated first."""
+    settings = _settings()
+    routing = _routing(settings)
+    if problem := _missing(settings, routing):
+        fail(*problem)
+    telemetry.configure_logs(settings.log_format)
+    for line in unknown_variables(dict(os.environ)):
+        structlog.get_logger().warning("a setting means nothing", variable=line)
+    try:
+        service = Service(settings, routing)
+        web = server(create_app(service), host or settings.host, port or settings.port)
+        web.run()
+    except UnavailableError as problem:
+        fail(f"ALERTROUTER_DATABASE_URL: {problem}")
+    if not web.started:
+        raise typer.Exit(1)
+
+
+def _missing(settings: Settings, routing: Routing) -> list[str]:
+    """What stops the start although every setting is well-formed."""
+    problems = []
+    if not routing.fingerprints():
+        problems.append("ALERTROUTER_PAGERDUTY_ROUTING_KEY: set it to the integration key of a PagerDuty service (Events API v2)")
+    if "runbooks_dir" in settings.model_fields_set and not settings.runbooks_dir.is_dir():
+        problems.append(f"ALERTROUTER_RUNBOOKS_DIR: there is no folder {settings.runbooks_dir}")
+    return problems
+
+
+@app.command()
+def demo(
+    speed: Annotated[float, typer.Option(help="How many times faster time goes.", min=1, max=1000)] = 60,
+    port: Port = None,
+) -> None:
+    """Run the service with a PagerDuty sandbox, the sample runbooks and a told story of incidents."""
+    run_demo(speed, port or _settings().port)
+
+
+@app.command()
+def sandbox(host: Host = None, port: Port = None) -> None:
+    """Run the strict PagerDuty alone: set ALERTROUTER_PAGERDUTY_EVENTS_URL of a service to its address."""
+    host, port = host or "127.0.0.1", port or 8099
+    typer.echo(f"PagerDuty sandbox: http://{host}:{port}")
+    server(create_sandbox(), host, port).run()
+
+
+@app.command()
+def check() -> None:
+    """Check the settings, the routing file and the runbooks; 1 if anything is wrong."""
+    settings = _settings()
+    routing = _routing(settings)
+    library = Library([settings.runbooks_dir])
+    library.load()
+    problems = [*_missing(settings, routing), *library.errors]
+    if problems:
+        fail(*problems)
+    typer.echo(f"all well: {len(routing.fingerprints())} targets, {len(library.documents)} runbooks")
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the tables, or bring them up to date."""
+    settings = _settings()
+    try:
+        database = Database(settings.database_url)
+        migrations.upgrade(database.engine)
+    except Exception as problem:
+        if not is_unavailable(problem) and not isinstance(problem, UnavailableError):
+            raise
+        fail(f"ALERTROUTER_DATABASE_URL: {str(problem).splitlines()[0]}")
+    database.close()
+
+
+@incidents.command("list")
+def list_(
+    status: Annotated[str, typer.Option(help="open, triggered, acknowledged, resolved or all.")] = "open",
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+) -> None:
+    """List incidents, newest first."""
+    wanted: dict[str, Any] = {"limit": limit} | ({} if status == "all" else {"status": status})
+    for one in _ask("GET", "/api/v1/incidents", params=wanted)["incidents"]:
+        typer.echo(f"{one['id']}  {one['severity']:<8}  {one['status']:<12}  {one['opened_at']}  {one['title']}")
+
+
+@incidents.command()
+def show(incident: str) -> None:
+    """Show one incident with its timeline and runbook."""
+    one = _ask("GET", f"/api/v1/incidents/{incident}")
+    _brief(one)
+    for entry in one["timeline"]:
+        typer.echo(f"  {entry['at']}  {entry['text']}")
+    if one["runbook"]:
+        typer.echo(f"\n{one['runbook']['title']}  {one['runbook']['url']}\n\n{one['runbook']['markdown']}")
+
+
+@incidents.command()
+def ack(incident: str, by: By = _DEFAULT_BY) -> None:
+    """Take an incident."""
+    _brief(_ask("POST", f"/api/v1/incidents/{incident}/acknowledge", json={"by": by}))
+
+
+@incidents.command()
+def resolve(incident: str, by: By = _DEFAULT_BY) -> None:
+    """Close an incident."""
+    _brief(_ask("POST", f"/api/v1/incidents/{incident}/resolve", json={"by": by}))
+
+
+@incidents.command()
+def escalate(incident: str, step: Annotated[int | None, typer.Option()] = None, by: By = _DEFAULT_BY) -> None:
+    """Take the next escalation step now, or the one with that number."""
+    body: dict[str, Any] = {"by": by} | ({} if step is None else {"step": step})
+    _brief(_ask("POST", f"/api/v1/incidents/{incident}/escalate", json=body))
+
+
+@incidents.command()
+def snooze(incident: str, for_: Annotated[str, typer.Option("--for", help="15m, 1h30m ...")], by: By = _DEFAULT_BY) -> None:
+    """Delay the next escalation steps."""
+    _brief(_ask("POST", f"/api/v1/incidents/{incident}/snooze", json={"by": by, "for": for_}))
+
+
+def _brief(one: dict[str, Any]) -> None:
+    due = one["escalation"]["due_at"]
+    following = f"; next step at {due}" if due else ""
+    typer.echo(f"{one['id']}  {one['severity']}  {one['status']}  {one['title']}{following}")
+
+
+def _ask(method: str, path: str, **given: Any) -> dict[str, Any]:
+    settings = _settings()
+    token = settings.api_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    try:
+        answer = httpx.request(method, settings.url.rstrip("/") + path, headers=headers, timeout=10, **given)
+        body: dict[str, Any] = answer.json()
+    except httpx.HTTPError as problem:
+        fail(f"{settings.url} cannot be asked: {problem} (ALERTROUTER_URL)")
+    except ValueError:
+        fail(f"{settings.url} did not answer as alertrouter does (ALERTROUTER_URL)")
+    if answer.is_error:
+        fail(str(body.get("error", answer.status_code)))
+    return body
+
+
+if __name__ == "__main__":
+    sys.exit(app())

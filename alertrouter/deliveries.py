@@ -1,0 +1,77 @@
+"""What becomes of a delivery: PURE. The outbox (`alertrouter.store.outbox`) asks here, inside its transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from alertrouter.incidents import Action
+from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent
+
+DeliveryState = Literal["pending", "sent", "superseded", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row of the outbox that is due. `unsure`: an attempt may have reached PagerDuty without our knowing."""
+
+    id: int
+    incident_id: str
+    target: str
+    action: Action
+    key: str
+    attempts: int
+    unsure: bool
+    cut: bool
+    key_fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What became of the trigger of the same dedup key."""
+
+    state: DeliveryState
+    unsure: bool
+    key_fingerprint: str | None
+
+
+def is_superseded(action: Action, trigger: Trigger, *, is_open: bool) -> bool:
+    """Whether a delivery that is due need not go out any more, its incident being open or over.
+
+    A trigger is not sent once the incident is over, and then takes its resolve with it, unless an attempt may have reached
+    PagerDuty: that resolve is owed until it is accepted. A refused trigger leaves nothing to acknowledge or resolve.
+    """
+    if action == "trigger":
+        return not is_open
+    if action == "acknowledge" and not is_open:
+        return True
+    return trigger.state != "sent" and not trigger.unsure
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an attempt leaves in the outbox."""
+
+    state: DeliveryState
+    due_at: datetime
+    error: str | None
+    unsure: bool
+    cut: bool
+    sent_at: datetime | None
+
+
+def record(delivery: Delivery, outcome: Outcome, now: datetime, delay: timedelta) -> Record:
+    """What the outcome of an attempt makes of a delivery; `delay` is for what is to be tried again.
+
+    `delivery` is the row as it was before the attempt. A refusal is retried once, at once, cut down to the required fields.
+    """
+    if isinstance(outcome, Sent):
+        return Record("sent", now, None, False, delivery.cut, now)
+    if isinstance(outcome, Refused):
+        error = "; ".join(outcome.errors)
+        return Record("dead" if delivery.cut else "pending", now, error, delivery.unsure, True, None)
+    unsure = delivery.unsure or (isinstance(outcome, Failed) and outcome.reached)
+    return Record("pending", now + delay, _why(outcome), unsure, delivery.cut, None)
+
+
+def _why(outcome: Limited | Failed) -> str:
+    return "PagerDuty asked to slow down (429)" if isinstance(outcome, Limited) else outcome.reason

@@ -1,0 +1,138 @@
+"""A change in the making: the moves that every event is made of."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from alertrouter.escalation import Step
+from alertrouter.incidents.state import NOBODY, Change, Entry, Incident, Member, Page, Send, State
+
+SEVERITIES = ("critical", "error", "warning", "info")
+
+
+class Draft:
+    """Collects what one event does to one incident; `change()` gives the result."""
+
+    def __init__(self, incident: Incident, members: Mapping[str, Member], *, opened: bool = False) -> None:
+        self.incident = incident
+        self.members = dict(members)
+        self.opened = opened
+        self._changed: dict[str, Member] = {}
+        self._sends: list[Send] = []
+        self._entries: list[Entry] = []
+        self._lateness: list[timedelta] = []
+
+    def set(self, **values: Any) -> None:
+        """Give the incident new values."""
+        self.incident = replace(self.incident, **values)
+
+    def put(self, member: Member) -> None:
+        """Add or replace a member."""
+        self.members[member.fingerprint] = self._changed[member.fingerprint] = member
+
+    def tell(self, kind: str, **detail: str | int | list[str]) -> None:
+        """Write a line on the timeline."""
+        self._entries.append(Entry(kind, detail))
+
+    def change(self) -> Change:
+        """The finished change."""
+        return Change(
+            State(self.incident, self.members),
+            tuple(self._changed.values()),
+            tuple(self._sends),
+            tuple(self._entries),
+            self.opened,
+            tuple(self._lateness),
+        )
+
+    def page(self, key: str, target: str, step: int = 0) -> None:
+        """Owe a page to a target under a new key."""
+        if target == NOBODY:
+            return
+        self.set(pages=(*self.incident.pages, Page(key, target, step)))
+        self._sends.append(Send("trigger", key, target))
+
+    def acknowledge_pages(self) -> None:
+        """Owe PagerDuty an acknowledgement for every page that had none."""
+        self._sends += [Send("acknowledge", page.key, page.target) for page in self.incident.pages if not page.acknowledged]
+        self.set(pages=tuple(replace(page, acknowledged=True) for page in self.incident.pages))
+
+    def close(self, now: datetime, reason: str, *, by_person: bool) -> None:
+        """Resolve the incident and owe PagerDuty a resolve for every key that was triggered."""
+        self.set(
+            status="resolved",
+            resolved_at=now,
+            resolve_reason=reason,
+            resolved_by_person=by_person,
+            resolve_at=None,
+            due_at=None,
+        )
+        self.tell("resolved", reason=reason)
+        self._sends += [Send("resolve", page.key, page.target) for page in self.incident.pages]
+
+    def arm(self, now: datetime) -> None:
+        """Start the policy from its first step again."""
+        self.set(armed_at=now, step=0, round=self.incident.round + 1, snoozed_until=None)
+
+    def schedule(self) -> None:
+        """Set the time of the next step that the present status lets happen."""
+        number = next_step(self.incident)
+        due_at = None
+        if number is not None and self.incident.is_open:
+            due_at = self.incident.armed_at + self.incident.policy.steps[number - 1].after
+            if self.incident.snoozed_until is not None:
+                due_at = max(due_at, self.incident.snoozed_until)
+        if due_at != self.incident.due_at:
+            self.set(due_at=due_at)
+
+    def take_due(self, now: datetime) -> None:
+        """Take every step whose time has come, unless a resolve is held back just now."""
+        self.schedule()
+        while self.incident.resolve_at is None and self.incident.due_at is not None and self.incident.due_at <= now:
+            number = next_step(self.incident)
+            assert number is not None
+            self._lateness.append(now - self.incident.due_at)
+            step = self.incident.policy.steps[number - 1]
+            target = step.to or self.incident.target
+            if not step.after and any(page.target == target for page in self.incident.pages):
+                self.set(step=number)
+                self.tell("step_already_paged", step=number, to=target)
+            else:
+                self.take(number, step)
+            self.schedule()
+
+    def take(self, number: int, step: Step, by: str = "") -> None:
+        """Page the target of a step."""
+        target = step.to or self.incident.target
+        self.set(step=max(number, self.incident.step))
+        self.page(self._step_key(number), target, number)
+        self.tell("escalated", step=number, to=target, **({"by": by} if by else {}))
+
+    def _step_key(self, number: int) -> str:
+        """A key that PagerDuty has not seen: it would notify nobody of one that is still open."""
+        used = {page.key for page in self.incident.pages}
+        key = base = f"{self.incident.id}/e{number}"
+        again = max(self.incident.round, 2)
+        while key in used:
+            key = f"{base}.{again}"
+            again += 1
+        return key
+
+
+def next_step(incident: Incident) -> int | None:
+    """The number of the next step that the present status does not stop, None when there is none."""
+    for number, step in enumerate(incident.policy.steps[incident.step :], start=incident.step + 1):
+        if not (step.unless == "acknowledged" and incident.status == "acknowledged"):
+            return number
+    return None
+
+
+def leader_of(members: Mapping[str, Member]) -> Member | None:
+    """The most severe firing member, then the oldest: it gives the title, the severity and the runbook section."""
+    firing = (member for member in members.values() if member.firing)
+    return min(
+        firing,
+        key=lambda member: (SEVERITIES.index(member.severity), member.starts_at, member.fingerprint),
+        default=None,
+    )

@@ -1,0 +1,84 @@
+"""What can happen to an incident."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from alertrouter.alertmanager import Alert
+from alertrouter.escalation import Policy
+from alertrouter.incidents.state import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What routing and the runbooks say of one alert: how bad, which words, which section, which policy.
+
+    The targets in the policy's steps are canonical names.
+    """
+
+    severity: Severity
+    title: str
+    section: str | None
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which incident an alert belongs to, and the route's options for a new one."""
+
+    source: str
+    subject: str
+    per_alert: bool
+    target: str
+    repage_on_new_alert: bool
+    resolve_hold: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A notification's alerts for one key. `plan` is asked for alerts that the incident does not know yet."""
+
+    key: Key
+    alerts: tuple[Alert, ...]
+    plan: Callable[[Alert], Plan]
+    truncated: int = 0
+    receiver: str = ""
+    external_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A person has taken it."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A person has closed it."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """A person wants the next steps later: not before now + `for_`."""
+
+    by: str
+    for_: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """A person wants a step now: the next one, or the step with that number (from 1)."""
+
+    by: str
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time has passed: holds that are over close, steps that are due are taken."""
+
+
+Event = Notified | Acknowledged | Resolved | Snoozed | Escalated | Ticked

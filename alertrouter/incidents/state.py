@@ -1,0 +1,142 @@
+"""What an incident is: its own values, its members, and what a decision about it changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from alertrouter.escalation import Policy
+
+Status = Literal["triggered", "acknowledged", "resolved"]
+Action = Literal["trigger", "acknowledge", "resolve"]
+Severity = Literal["critical", "error", "warning", "info"]
+
+NOBODY = "none"
+"""The target that pages nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One PagerDuty key that was triggered.
+
+    `step` is the escalation step that triggered it, 0 for the opening and its follow-ups; `acknowledged` says that an
+    acknowledgement of it was owed to PagerDuty.
+    """
+
+    key: str
+    target: str
+    step: int = 0
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One alert inside an incident.
+
+    `starts_at` is the latest start seen while firing. `ends_at` is the end of the last applied resolve and `resolved_at` the
+    moment it was applied; `joined_at` is when the incident first saw it. `section` is the revision of its runbook section,
+    frozen then.
+    """
+
+    fingerprint: str
+    firing: bool
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    generator_url: str
+    severity: Severity
+    title: str
+    starts_at: datetime
+    joined_at: datetime
+    ends_at: datetime | None = None
+    resolved_at: datetime | None = None
+    section: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One episode of one incident key.
+
+    `subject` is the group key, or the fingerprint where `per_alert`; with `source` (and `target`, for a group) it makes the
+    key. `policy` is frozen when the incident opens; `step` is the last one taken (0: none), `round` counts the armings (1 at
+    the opening), `armed_at` is what `after` counts from, `due_at` is the time of the next step, None when none is left.
+    `resolve_at` is until when an owed resolve is held back. `section` is the leading member's. `firing` and `resolved` count
+    members. `truncated` is what the last body had cut off. `pages` are the PagerDuty keys that were triggered, in order.
+    """
+
+    id: str
+    source: str
+    subject: str
+    per_alert: bool
+    target: str
+    status: Status
+    severity: Severity
+    title: str
+    opened_at: datetime
+    policy: Policy
+    armed_at: datetime
+    repage_on_new_alert: bool = True
+    resolve_hold: timedelta = timedelta(seconds=60)
+    external_url: str = ""
+    receiver: str = ""
+    section: str | None = None
+    step: int = 0
+    round: int = 1
+    due_at: datetime | None = None
+    resolve_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    resolved_at: datetime | None = None
+    resolve_reason: str | None = None
+    resolved_by_person: bool = False
+    snoozed_until: datetime | None = None
+    previous: str | None = None
+    notifications: int = 0
+    firing: int = 0
+    resolved: int = 0
+    truncated: int = 0
+    pages: tuple[Page, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to care."""
+        return self.status != "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An incident with its members, by fingerprint."""
+
+    incident: Incident
+    members: Mapping[str, Member]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A PagerDuty event that is owed: one row of the outbox."""
+
+    action: Action
+    key: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the timeline: what happened (`kind`) and the facts that its sentence needs."""
+
+    kind: str
+    detail: Mapping[str, str | int | list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one decision does: the new state, the members that differ, what is owed and what is told.
+
+    `opened` says that the incident is new. `lateness` holds, for each escalation step that came due, how late it was taken.
+    """
+
+    state: State
+    changed: tuple[Member, ...] = ()
+    sends: tuple[Send, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    opened: bool = False
+    lateness: tuple[timedelta, ...] = ()

@@ -1,0 +1,119 @@
+"""Intake: what a batch of notifications does, in one transaction."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from alertrouter import telemetry
+from alertrouter.alertmanager import Alert, Notification
+from alertrouter.incidents import Change, Incident, Key, Notified, State, decide
+from alertrouter.planning import Playbook
+from alertrouter.runbooks.section import Section
+from alertrouter.store import incidents, unreadable
+from alertrouter.store.codec import incident_key, subject_key
+from alertrouter.store.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A notification, and what routing and the runbooks said when it came."""
+
+    notification: Notification
+    playbook: Playbook
+
+
+def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
+    """Decide and write many notifications; for each, the ids of the incidents that it belongs to."""
+    batch = _Batch(tx, arrivals)
+    answers = [batch.apply(arrival) for arrival in arrivals]
+    incidents.save_sections(tx, batch.sections.values())
+    incidents.save(tx, batch.changes)
+    notifications = [arrival.notification for arrival in arrivals]
+    unreadable.keep(tx, notifications)
+    tx.after_commit.append(lambda: telemetry.count_intake(notifications, batch.changes))
+    return answers
+
+
+class _Batch:
+    """The newest episodes that a batch is about, as they stand after each of its notifications."""
+
+    def __init__(self, tx: Transaction, arrivals: Sequence[Arrival]) -> None:
+        self._tx = tx
+        self._latest: dict[str, State] = {}
+        self._keys_of_subject: dict[str, set[str]] = {}
+        self.changes: list[Change] = []
+        self.sections: dict[str, Section] = {}
+        subjects = {subject for arrival in arrivals for subject in _subjects(arrival.notification)}
+        for state in incidents.load_latest(tx, subjects):
+            self._put(state)
+
+    def apply(self, arrival: Arrival) -> list[str]:
+        """Decide one notification; the ids of its incidents."""
+        notification, playbook = arrival.notification, arrival.playbook
+        ids = []
+        for hashed, (key, alerts) in self._by_incident(notification, playbook).items():
+            event = Notified(
+                key,
+                tuple(alerts),
+                playbook.plan,
+                notification.truncated,
+                notification.receiver,
+                notification.external_url,
+            )
+            changes = decide(self._latest.get(hashed), event, self._tx.now)
+            for change in changes:
+                self._put(change.state)
+                revisions = {member.section for member in change.changed if member.section}
+                self.sections |= {name: playbook.sections[name] for name in revisions & playbook.sections.keys()}
+            self.changes += changes
+            ids += [changes[-1].state.incident.id] if changes else []
+        return ids
+
+    def _by_incident(self, notification: Notification, playbook: Playbook) -> dict[str, tuple[Key, list[Alert]]]:
+        """Each alert with its incident: the open one that knows it, else the one that its route says.
+
+        Open incidents of the group that wait for a whole body to be closed by are in it too, even without an alert.
+        """
+        group = list(self._open_of(subject_key(notification.source, notification.group_key, per_alert=False)))
+        found: dict[str, tuple[Key, list[Alert]]] = {}
+        for alert in notification.alerts:
+            own = self._open_of(subject_key(notification.source, alert.fingerprint, per_alert=True))
+            known = [state for state in (*group, *own) if alert.fingerprint in state.members]
+            key = _key_of(known[0].incident) if known else playbook.key(notification, alert)
+            found.setdefault(_hash(key), (key, []))[1].append(alert)
+        for state in group:
+            if not state.incident.firing and state.incident.resolve_at is None:
+                key = _key_of(state.incident)
+                found.setdefault(_hash(key), (key, []))
+        return found
+
+    def _open_of(self, subject: str) -> Iterator[State]:
+        states = (self._latest[hashed] for hashed in sorted(self._keys_of_subject.get(subject, ())))
+        return (state for state in states if state.incident.is_open)
+
+    def _put(self, state: State) -> None:
+        incident = state.incident
+        hashed = _hash(_key_of(incident))
+        self._latest[hashed] = state
+        subject = subject_key(incident.source, incident.subject, per_alert=incident.per_alert)
+        self._keys_of_subject.setdefault(subject, set()).add(hashed)
+
+
+def _subjects(notification: Notification) -> Iterator[str]:
+    yield subject_key(notification.source, notification.group_key, per_alert=False)
+    for alert in notification.alerts:
+        yield subject_key(notification.source, alert.fingerprint, per_alert=True)
+
+
+def _key_of(incident: Incident) -> Key:
+    return Key(
+        incident.source,
+        incident.subject,
+        incident.per_alert,
+        incident.target,
+        incident.repage_on_new_alert,
+        incident.resolve_hold,
+    )
+
+
+def _hash(key: Key) -> str:
+    return incident_key(key.source, key.subject, key.target, per_alert=key.per_alert)

@@ -1,0 +1,1 @@
+"""PagerDuty: the events that go out."""

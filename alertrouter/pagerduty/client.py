@@ -1,0 +1,66 @@
+"""Sending events to PagerDuty."""
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from alertrouter.pagerduty.events import encode
+from alertrouter.pagerduty.outcomes import Failed, Outcome, classify
+
+DEADLINE_SECONDS = 10.0
+_CONNECT_SECONDS = 3.0
+_TRIES = 3
+_never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class EventsClient:
+    """One pool of connections to the Events API v2 at `base_url` (without `/v2/enqueue`).
+
+    `HTTPS_PROXY` and `SSL_CERT_FILE` are honoured.
+    """
+
+    def __init__(self, base_url: str, deadline: float = DEADLINE_SECONDS) -> None:
+        self._url = base_url.rstrip("/") + "/v2/enqueue"
+        self._deadline = deadline
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(deadline, connect=_CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+            headers={"Content-Type": "application/json"},
+            follow_redirects=False,
+        )
+
+    async def send(self, event: Mapping[str, object], routing_key: str) -> Outcome:
+        """One attempt, within the deadline. Trouble is an outcome, never an exception.
+
+        Only a connection that was never made is tried again here; everything else is the outbox's to repeat.
+        """
+        content = encode(event, routing_key)
+        try:
+            async with asyncio.timeout(self._deadline):
+                answer = await self._post(content)
+        except _never_sent as error:
+            return Failed(f"no connection: {type(error).__name__}", warn=False, reached=False)
+        except TimeoutError:
+            return Failed("no answer in time", warn=False, reached=True)
+        except httpx.HTTPError as error:
+            return Failed(f"the connection broke: {type(error).__name__}", warn=False, reached=True)
+        without_key = answer.content.replace(routing_key.encode(), b"(routing key)")
+        return classify(answer.status_code, without_key, answer.headers.get("retry-after"))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _post(self, content: bytes) -> httpx.Response:
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(_never_sent),
+            stop=stop_after_attempt(_TRIES),
+            wait=wait_random_exponential(multiplier=0.1, max=0.5),
+            reraise=True,
+        )
+        async for attempt in tries:
+            with attempt:
+                return await self._http.post(self._url, content=content)
+        raise AssertionError("unreachable")

@@ -1,0 +1,68 @@
+"""From a claimed delivery to the event that PagerDuty gets: PURE."""
+
+from collections.abc import Mapping, Sequence
+
+from alertrouter.incidents import Member, Page
+from alertrouter.incidents.draft import leader_of
+from alertrouter.pagerduty import events
+from alertrouter.runbooks.render import first_steps
+from alertrouter.runbooks.section import Section
+from alertrouter.store.outbox import Job
+from alertrouter.urls import incident_url, section_url
+
+_MOST_STEPS = 6000
+_MOST_SECTIONS = 5
+
+
+def event(job: Job, public_url: str) -> dict[str, object]:
+    """The event of a job, without its routing key."""
+    delivery = job.delivery
+    if delivery.action != "trigger":
+        return events.follow(delivery.action, delivery.key)
+    paging = _paging(job, public_url)
+    return events.minimal(paging) if delivery.cut else events.trigger(paging)
+
+
+def _paging(job: Job, public_url: str) -> events.Paging:
+    incident = job.state.incident
+    members = _leading_first(job)
+    section = job.sections.get(incident.section or "")
+    page = next(page for page in incident.pages if page.key == job.delivery.key)
+    return events.Paging(
+        key=page.key,
+        reason=_reason(page, incident.id),
+        to=page.target,
+        incident=incident,
+        members=members,
+        steps=_steps(members, job.sections, public_url),
+        incident_url=incident_url(public_url, incident.id),
+        runbook_url=section_url(public_url, section.path, section.anchor) if section else None,
+    )
+
+
+def _reason(page: Page, incident_id: str) -> events.Reason:
+    if page.step:
+        return "escalation"
+    return "opened" if page.key == incident_id else "follow-up"
+
+
+def _leading_first(job: Job) -> list[Member]:
+    leader = leader_of(job.state.members)
+    others = [member for member in job.state.members.values() if member is not leader]
+    return [leader, *others] if leader else others
+
+
+def _steps(members: Sequence[Member], sections: Mapping[str, Section], public_url: str) -> list[events.Steps]:
+    """The first steps of each alert's section, each section once, with the first such alert's labels."""
+    by_revision: dict[str, Member] = {}
+    for member in members:
+        if member.section and member.section in sections and len(by_revision) < _MOST_SECTIONS:
+            by_revision.setdefault(member.section, member)
+    return [
+        events.Steps(sections[revision].title, _first_steps(sections[revision], member, public_url))
+        for revision, member in by_revision.items()
+    ]
+
+
+def _first_steps(section: Section, member: Member, public_url: str) -> str:
+    return first_steps(section.text, member.labels, _MOST_STEPS, section_url(public_url, section.path, ""))

@@ -1,0 +1,126 @@
+"""Routing: which target an alert pages: PURE. Matchers are Alertmanager's, https://prometheus.io/docs/alerting/latest/configuration/."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from alertrouter.escalation import Step
+
+Operator = Literal["=", "!=", "=~", "!~"]
+_MATCHER = re.compile(
+    r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^\s"'`=!~{},\\]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on a label; a label that is missing is equal to the empty string. Patterns match whole values.
+
+    Patterns are Python's: what RE2 has of its own, such as `\\pN`, is not read, and look-around, which RE2 lacks, is.
+    """
+
+    name: str
+    operator: Operator
+    value: str
+    pattern: re.Pattern[str] | None = None
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether these labels meet the condition."""
+        value = labels.get(self.name, "")
+        hit = value == self.value if self.pattern is None else self.pattern.fullmatch(value) is not None
+        return hit is not self.operator.startswith("!")
+
+
+def parse_matcher(text: str) -> Matcher:
+    """Read `name op "value"`. Raises ValueError with one clear line."""
+    match = _MATCHER.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a matcher such as severity="info" or team=~"db|storage"')
+    name, value = _unquote(match["name"]), _unquote(match["value"])
+    operator: Operator = match["operator"]  # type: ignore[assignment]
+    if not operator.endswith("~"):
+        return Matcher(name, operator, value)
+    try:
+        return Matcher(name, operator, value, re.compile(value, re.DOTALL))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{text!r}: the pattern cannot be read: {error}") from None
+
+
+def _unquote(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[0]), text[1:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A PagerDuty integration. Keys are never shown."""
+
+    name: str
+    routing_key: str | None = field(default=None, repr=False)
+    aliases: tuple[str, ...] = ()
+    previous_routing_keys: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the alerts get that its matchers match. `target` may be `none`; what is None is left to the defaults."""
+
+    matchers: tuple[Matcher, ...]
+    target: str
+    per_alert: bool = False
+    repage_on_new_alert: bool = True
+    resolve_hold: timedelta | None = None
+    severity: str | None = None
+    escalation: tuple[Step, ...] | None = None
+    line: int = 0
+
+
+def key_fingerprint(routing_key: str) -> str:
+    """What the database holds of a routing key: 16 hex digits of its SHA-256."""
+    return hashlib.sha256(routing_key.encode()).hexdigest()[:16]
+
+
+class Routing:
+    """Targets and routes of one routing file."""
+
+    def __init__(self, targets: Iterable[Target], routes: Iterable[Route], default_target: str) -> None:
+        self.targets = {target.name: target for target in targets}
+        self.routes = tuple(routes)
+        self.default_target = default_target
+        self._default_route = Route((), default_target)
+        self._names = {alias.casefold(): one.name for one in self.targets.values() for alias in (*one.aliases, one.name)}
+        self._fingerprints = {
+            one.name: key_fingerprint(one.routing_key) for one in self.targets.values() if one.routing_key is not None
+        }
+        keys = (key for one in self.targets.values() for key in (one.routing_key, *one.previous_routing_keys) if key)
+        self._keys = {key_fingerprint(key): key for key in keys}
+
+    def route(self, labels: Mapping[str, str]) -> Route:
+        """The first route whose matchers all match; without one, everything goes to the default target."""
+        for route in self.routes:
+            if all(matcher.matches(labels) for matcher in route.matchers):
+                return route
+        return self._default_route
+
+    def target_named(self, name: str) -> str | None:
+        """The target of that name or alias, regardless of case."""
+        return self._names.get(name.strip().casefold())
+
+    def fingerprints(self) -> Mapping[str, str]:
+        """The fingerprint of the present routing key of each target that has one."""
+        return self._fingerprints
+
+    def known_fingerprints(self) -> frozenset[str]:
+        """The fingerprints of all routing keys, previous ones included."""
+        return frozenset(self._keys)
+
+    def routing_key(self, fingerprint: str) -> str | None:
+        """The routing key of that fingerprint, present or previous."""
+        return self._keys.get(fingerprint)

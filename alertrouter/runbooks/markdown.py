@@ -1,0 +1,69 @@
+"""One reading of markdown for everything here: CommonMark, tables, front matter."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML, RendererProtocol
+from markdown_it.token import Token
+from mdit_py_plugins.front_matter import front_matter_plugin
+
+_SCHEMES = frozenset({"http", "https", "mailto"})
+
+
+class Markdown(MarkdownIt):
+    """CommonMark whose links go to http, https, mailto or a relative place; any other stays the text that it was written as.
+
+    HTML is recognised, so that what a comment hides is neither read nor shown; renderers must escape it.
+    """
+
+    def __init__(self, renderer_cls: Callable[[MarkdownIt], RendererProtocol] = RendererHTML) -> None:
+        super().__init__("commonmark", renderer_cls=renderer_cls)
+        self.enable("table").use(front_matter_plugin)
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 (the parser's name for it)
+        """Whether the normalized `url` may become a link or an image."""
+        start = url.strip().replace("?", "/").replace("#", "/").partition("/")[0]
+        scheme, colon, _ = start.partition(":")
+        return not colon or scheme.lower() in _SCHEMES
+
+
+_PARSER = Markdown()
+
+
+def parse_tokens(text: str) -> list[Token]:
+    """The block tokens of `text`, as markdown-it gives them."""
+    return _PARSER.parse(text)
+
+
+def is_comment(html: str) -> bool:
+    """Whether a piece of HTML is nothing but a comment."""
+    content = html.strip()
+    return content.startswith("<!--") and content.endswith("-->")
+
+
+def plain(children: Sequence[Token] | None) -> str:
+    """The text of inline tokens, markup gone, line breaks as `\\n`."""
+    return "".join(_texts(children or ()))
+
+
+def _texts(children: Sequence[Token]) -> Iterator[str]:
+    for child in children:
+        if child.type in {"softbreak", "hardbreak"}:
+            yield "\n"
+        elif child.type == "image":
+            yield plain(child.children)
+        elif child.type != "html_inline" or not is_comment(child.content):
+            yield child.content
+
+
+def inline_lines(token: Token) -> list[tuple[str, bool]]:
+    """The lines of an inline token: the plain text of each, and whether it begins in bold."""
+    lines: list[tuple[str, bool]] = []
+    breaks = {"softbreak", "hardbreak"}
+    for is_break, group in groupby(token.children or (), key=lambda child: child.type in breaks):
+        if not is_break:
+            children = list(group)
+            first = next((child for child in children if child.type != "text" or child.content.strip()), children[0])
+            lines.append((plain(children), first.type == "strong_open"))
+    return lines

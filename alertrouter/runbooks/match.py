@@ -1,0 +1,87 @@
+"""Which section belongs to an alert, and why."""
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from alertrouter.runbooks.section import Document, Section
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A section and one sentence that says why it is the one."""
+
+    section: Section
+    why: str
+
+
+class Index:
+    """The sections of all documents, ready to be looked up by alert; `sections` has them in the order of the documents."""
+
+    def __init__(self, documents: Iterable[Document] = ()) -> None:
+        self._places: dict[tuple[str, str], Section] = {}
+        self._headings: dict[str, list[Section]] = {}
+        self._files: dict[str, Section] = {}
+        self.sections = tuple(section for document in documents for section in document.sections)
+        for section in sorted(self.sections, key=lambda section: (-len(section.labels), section.path, section.line)):
+            self._places[section.path, section.anchor.casefold()] = section
+            if not section.anchor:
+                self._files.setdefault(section.alertname.casefold(), section)
+            elif section.alertname:
+                self._headings.setdefault(section.alertname.casefold(), []).append(section)
+
+    def find(self, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None, public_url: str = "") -> Match | None:
+        """The section for an alert with these labels and annotations, None if there is none.
+
+        In this order: its `runbook_url`, if that is a place under `{public_url}/runbooks/` or a relative path that ends with
+        a known file; a heading that names the alert, with the most labels, all of which the alert has; a file named after it.
+        """
+        pointed = self._pointed((annotations or {}).get("runbook_url", ""), public_url, labels)
+        if pointed:
+            return pointed
+        alertname = labels.get("alertname", "").casefold()
+        heading = _first_fitting(self._headings.get(alertname, ()), labels)
+        if heading:
+            return Match(heading, _heading_why(heading))
+        file = self._files.get(alertname)
+        return Match(file, f"The file {file.path} is named after the alert.") if file else None
+
+    def _pointed(self, url: str, public_url: str, labels: Mapping[str, str]) -> Match | None:
+        """Follow `runbook_url`; one that names a file only means the alert's heading in it, if it has one."""
+        place = _place(url, public_url)
+        if place is None:
+            return None
+        parts = place[0].split("/")
+        known = ("/".join(parts[start:]) for start in range(len(parts)))
+        path = next((path for path in known if (path, "") in self._places), None)
+        section = self._places.get((path, place[1])) if path else None
+        if section is None:
+            return None
+        headings = self._headings.get(labels.get("alertname", "").casefold(), ()) if not place[1] else ()
+        named = _first_fitting([heading for heading in headings if heading.path == path], labels)
+        return Match(named or section, f"The alert's runbook_url points to {url.strip()}.")
+
+
+def _place(url: str, public_url: str) -> tuple[str, str] | None:
+    """Path and anchor of a URL into this service or folder; None for one that leads elsewhere."""
+    own = public_url.rstrip("/") + "/runbooks/"
+    url = url.strip()
+    relative = url.removeprefix(own) if public_url else url
+    try:
+        parts = urlsplit(relative)
+    except ValueError:
+        return None
+    if not parts.path or parts.scheme or parts.netloc:
+        return None
+    return posixpath.normpath(unquote(parts.path)).lstrip("/"), unquote(parts.fragment).casefold()
+
+
+def _first_fitting(sections: Iterable[Section], labels: Mapping[str, str]) -> Section | None:
+    return next((found for found in sections if found.labels.items() <= labels.items()), None)
+
+
+def _heading_why(section: Section) -> str:
+    labels = ", ".join(f'{name}="{value}"' for name, value in section.labels.items())
+    has = f" and the alert has {labels}" if labels else ""
+    return f"The heading at {section.path}:{section.line} names the alert{has}."

@@ -1,0 +1,44 @@
+"""The values that runbooks become."""
+
+from dataclasses import dataclass, field
+
+from alertrouter.escalation import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it, to the next heading of the same or a higher level; or a whole file.
+
+    `title` is the heading as plain text. `alertname` and `labels` are what the heading asks of an alert
+    (`HighErrorRate {error_type="llm"}`); any heading may be an alert's name, so `alertname` is the title without its labels,
+    and the file's stem for a whole file. `path` is posix and relative to the folder. `anchor` is GitHub's, unique in the
+    file, empty for the whole file. `line` is the heading's, from 1. `text` is markdown without the heading and without front
+    matter. `revision` is 16 hex digits of the sha256 of title and text.
+
+    `policy_line` is the line of the file that states the escalation, None if nothing does; `policy` is None too if that line
+    cannot be read. An empty policy is one that is stated: nobody else is paged.
+    """
+
+    title: str
+    alertname: str
+    path: str
+    anchor: str
+    line: int
+    text: str
+    revision: str
+    labels: dict[str, str] = field(default_factory=dict)
+    policy: tuple[Step, ...] | None = None
+    policy_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file. `sections` holds the whole file first, then a section a heading in the order of lines.
+
+    `body` is the markdown without front matter.
+    """
+
+    path: str
+    title: str
+    sections: tuple[Section, ...]
+    body: str

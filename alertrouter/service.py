@@ -1,0 +1,75 @@
+"""The service: its parts, started and stopped in order."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+
+import structlog
+
+from alertrouter.clock import Clock
+from alertrouter.escalation import Step
+from alertrouter.pagerduty.client import EventsClient
+from alertrouter.planning import Playbook
+from alertrouter.routing import Routing
+from alertrouter.runbooks.library import Library
+from alertrouter.settings import Settings
+from alertrouter.store import migrations
+from alertrouter.store.database import Database
+from alertrouter.store.writer import Writer
+from alertrouter.worker import Worker
+
+_log = structlog.get_logger()
+
+
+class Service:
+    """Everything that one process of alertrouter runs; `start()` and `stop()` belong to one event loop."""
+
+    def __init__(self, settings: Settings, routing: Routing, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url, clock)
+        self.library = Library([settings.runbooks_dir])
+        self.playbook = Playbook(
+            routing,
+            self.library.index,
+            (Step(settings.escalate_after, settings.escalate_to, "acknowledged"),),
+            settings.resolve_hold,
+            settings.base_url,
+        )
+        self._stack = AsyncExitStack()
+
+    @property
+    def base_url(self) -> str:
+        """What the links to this service start with."""
+        return self.settings.base_url
+
+    async def start(self) -> None:
+        """Migrate, read the runbooks, and go to work."""
+        await asyncio.to_thread(migrations.upgrade, self.database.engine)
+        await asyncio.to_thread(self.library.load)
+        for problem in self.library.errors:
+            _log.warning("a runbook cannot be read", problem=problem)
+        self.playbook = replace(self.playbook, index=self.library.index)
+        client = EventsClient(self.settings.pagerduty_events_url)
+        self._stack.push_async_callback(client.aclose)
+        self._stack.callback(self.database.close)
+        self.writer = Writer(self.database)
+        self._stack.callback(self.writer.close)
+        self._run(self.writer.run())
+        self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook)
+        self.writer.on_commit = self.worker.wake
+        self._run(self.worker.run())
+
+    async def stop(self) -> None:
+        """Let what is being sent and written end, within a few seconds, and close everything."""
+        await self._stack.aclose()
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+
+        async def end() -> None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        self._stack.push_async_callback(end)

@@ -1,0 +1,194 @@
+"""Settings from the environment: `ALERTROUTER_…`, each also read from the file that `ALERTROUTER_…_FILE` names."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from alertrouter.durations import parse_duration
+
+PREFIX = "ALERTROUTER_"
+_UNPREFIXED = "PAGERDUTY_ROUTING_KEY"
+_SIZE = re.compile(r"(\d{1,15})\s*(?:([KMG])i?)?B?", re.IGNORECASE)
+_SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_KUBERNETES = re.compile(r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP)(_.*)?")
+
+
+class SettingsError(Exception):
+    """Some settings are wrong: `lines` holds one for each, with the variable's name and never a secret."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"{value!r} is not a size such as 1000000, 512KiB or 64MiB")
+    return int(match[1]) * _SIZES[(match[2] or "").upper()]
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+\S*", value):
+        raise ValueError(f"{value!r} is not an http or https address")
+    return value.rstrip("/")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Field `database_url` is the variable ALERTROUTER_DATABASE_URL, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: str = "sqlite:///alertrouter.db"
+    runbooks_dir: Path = Path("runbooks")
+    config: Path | None = None
+    pagerduty_routing_key: SecretStr | None = None
+    pagerduty_events_url: str = "https://events.pagerduty.com"
+    webhook_tokens: Secrets = ()
+    api_tokens: Secrets = ()
+    escalate_after: Duration = timedelta(minutes=15)
+    escalate_to: str = ""
+    resolve_hold: Duration = timedelta(seconds=60)
+    public_url: str = ""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    log_format: Literal["json", "console"] = "json"
+    max_body: Size = 64 * 1024**2
+    auth: Literal["none"] = "none"
+    url: str = "http://127.0.0.1:8080"
+    api_token: SecretStr | None = None
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("the address starts with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("pagerduty_events_url", "url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        return _url(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_address(cls, value: str) -> str:
+        return _url(value) if value else value
+
+    @field_validator("pagerduty_routing_key")
+    @classmethod
+    def _routing_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[A-Za-z0-9]{32}", value.get_secret_value()):
+            raise ValueError("a routing key is 32 letters and digits")
+        return value
+
+    @property
+    def base_url(self) -> str:
+        """What the links in pages and events start with."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` gives: it has read the environment and the files."""
+        return (init_settings,)
+
+
+def in_clear(secrets: tuple[SecretStr, ...]) -> list[str]:
+    """The secrets themselves, for comparing."""
+    return [secret.get_secret_value() for secret in secrets]
+
+
+def load_settings(env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `env`, by default the process's environment. Raises SettingsError with every problem."""
+    env = os.environ if env is None else env
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in Settings.model_fields:
+        variable = _variable(name, env)
+        try:
+            text = _text(variable, env)
+        except (OSError, ValueError) as problem:
+            problems.append(f"{variable}_FILE: {_why(problem)}")
+            continue
+        if text:
+            values[name] = text
+    if str(values.get("port", "")).startswith("tcp://"):
+        problems.append(f"{PREFIX}PORT: Kubernetes set it for a Service of that name; set enableServiceLinks: false, or a number")
+        del values["port"]
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems += [_line(one, env) for one in error.errors()]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """ALERTROUTER_ variables that mean nothing, each with the nearest name that does."""
+    known = {f"{PREFIX}{name.upper()}{end}" for name in Settings.model_fields for end in ("", "_FILE")}
+    found = []
+    for name in sorted(env):
+        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name.removeprefix(PREFIX)):
+            near = difflib.get_close_matches(name, known, 1)
+            found.append(f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
+
+
+def _variable(field: str, env: Mapping[str, str]) -> str:
+    variable = PREFIX + field.upper()
+    if field.upper() == _UNPREFIXED and not {variable, f"{variable}_FILE"} & env.keys():
+        return _UNPREFIXED
+    return variable
+
+
+def _text(variable: str, env: Mapping[str, str]) -> str | None:
+    file = env.get(f"{variable}_FILE")
+    if not file:
+        return env.get(variable)
+    if env.get(variable):
+        raise ValueError(f"{variable} is set, too: one of them, please")
+    return Path(file).read_text(encoding="utf-8").strip()
+
+
+def _line(error: Any, env: Mapping[str, str]) -> str:
+    field = str(error["loc"][0])
+    variable = _variable(field, env)
+    variable += "_FILE" if env.get(f"{variable}_FILE") else ""
+    message = error["msg"].removeprefix("Value error, ")
+    shown = "" if _is_secret(field) or str(error["input"]) in message else f" ({str(error['input'])[:80]!r})"
+    return f"{variable}: {message}{shown}"
+
+
+def _is_secret(field: str) -> bool:
+    return field in {"pagerduty_routing_key", "webhook_tokens", "api_tokens", "api_token", "database_url"}
+
+
+def _why(problem: OSError | ValueError) -> str:
+    if isinstance(problem, OSError):
+        return f"{problem.filename} cannot be read: {problem.strerror}"
+    return "it is not UTF-8" if isinstance(problem, UnicodeDecodeError) else str(problem)

@@ -1,0 +1,133 @@
+"""Values of `alertrouter.incidents` to and from rows, for statements that run on the driver.
+
+Columns have the names of the fields; the tables' own types say how to translate. A test holds the two together.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from alertrouter.escalation import Policy, Step
+from alertrouter.incidents import Incident, Member, Page
+from alertrouter.moments import from_micros, to_micros
+from alertrouter.tables import to_json
+
+Row = dict[str, Any]
+_MOMENTS = frozenset(
+    (
+        "opened_at",
+        "armed_at",
+        "due_at",
+        "resolve_at",
+        "acknowledged_at",
+        "resolved_at",
+        "snoozed_until",
+        "starts_at",
+        "joined_at",
+        "ends_at",
+    )
+)
+_BOOLEANS = frozenset(("per_alert", "repage_on_new_alert", "resolved_by_person", "firing"))
+_steps = msgspec.json.Decoder(tuple[Step, ...])
+_pages = msgspec.json.Decoder(tuple[Page, ...])
+_texts = msgspec.json.Decoder(dict[str, str])
+_hold = msgspec.json.Decoder(timedelta)
+
+
+def digest(*parts: str) -> str:
+    """A short hash of unbounded texts, fit for an index: 32 hex digits."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def subject_key(source: str, subject: str, *, per_alert: bool) -> str:
+    """What the incidents of one group, or of one alert, have in common."""
+    return digest("alert" if per_alert else "group", source, subject)
+
+
+def incident_key(source: str, subject: str, target: str, *, per_alert: bool) -> str:
+    """The hash of an incident key: (source, fingerprint), or (source, group key, target)."""
+    return digest("alert", source, subject) if per_alert else digest("group", source, subject, target)
+
+
+def _moment(value: datetime | None) -> int | None:
+    return None if value is None else to_micros(value)
+
+
+def _from_moment(value: int | None) -> datetime | None:
+    return None if value is None else from_micros(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _decoder_of(name: str) -> Callable[[Any], Any]:
+    if name in _MOMENTS:
+        return _from_moment
+    special = {"resolve_hold": _hold.decode, "pages": _pages.decode, "labels": _texts.decode, "annotations": _texts.decode}
+    return special.get(name, _same)
+
+
+MEMBER_COLUMNS = tuple(field.name for field in fields(Member))
+_MEMBER_DECODERS = tuple(bool if name == "firing" else _decoder_of(name) for name in MEMBER_COLUMNS)
+INCIDENT_COLUMNS = tuple(
+    column
+    for field in fields(Incident)
+    for column in (("policy_steps", "policy_source") if field.name == "policy" else (field.name,))
+)
+_PLAIN = tuple(name for name in INCIDENT_COLUMNS if not name.startswith("policy_"))
+_INCIDENT_DECODERS = {name: bool if name in _BOOLEANS and name != "firing" else _decoder_of(name) for name in _PLAIN}
+
+
+def incident_row(incident: Incident) -> Row:
+    """All columns of an incident, keys and `latest` included."""
+    row: Row = {name: getattr(incident, name) for name in _PLAIN}
+    for name in _MOMENTS & row.keys():
+        row[name] = _moment(row[name])
+    row["resolve_hold"] = to_json(incident.resolve_hold)
+    row["pages"] = to_json(incident.pages)
+    row["policy_steps"] = to_json(incident.policy.steps)
+    row["policy_source"] = incident.policy.source
+    per_alert = incident.per_alert
+    row["key"] = incident_key(incident.source, incident.subject, incident.target, per_alert=per_alert)
+    row["subject_key"] = subject_key(incident.source, incident.subject, per_alert=per_alert)
+    row["latest"] = True
+    return row
+
+
+def incident_from(row: Iterable[Any]) -> Incident:
+    """The incident of a row that holds INCIDENT_COLUMNS in their order."""
+    named = dict(zip(INCIDENT_COLUMNS, row, strict=True))
+    policy = Policy(_steps.decode(named.pop("policy_steps")), named.pop("policy_source"))
+    values: Row = {name: decode(named[name]) for name, decode in _INCIDENT_DECODERS.items()}
+    return Incident(policy=policy, **values)
+
+
+def member_row(incident_id: str, member: Member) -> Row:
+    """All columns of an alert."""
+    return {
+        "incident_id": incident_id,
+        "fingerprint": member.fingerprint,
+        "name": member.labels.get("alertname", ""),
+        "firing": member.firing,
+        "labels": to_json(member.labels),
+        "annotations": to_json(member.annotations),
+        "generator_url": member.generator_url,
+        "severity": member.severity,
+        "title": member.title,
+        "starts_at": to_micros(member.starts_at),
+        "joined_at": to_micros(member.joined_at),
+        "ends_at": _moment(member.ends_at),
+        "resolved_at": _moment(member.resolved_at),
+        "section": member.section,
+    }
+
+
+def member_from(row: Iterable[Any]) -> Member:
+    """The member of a row that holds MEMBER_COLUMNS in their order."""
+    values: list[Any] = [decode(value) for decode, value in zip(_MEMBER_DECODERS, row, strict=True)]
+    return Member(*values)

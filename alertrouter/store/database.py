@@ -1,0 +1,233 @@
+"""The database: an engine for reading, and write transactions that run plain SQL on the driver.
+
+Statements are written as SQLAlchemy expressions over the tables and compiled once per database; on the hot path an ORM session
+costs ten times more than the commit does (docs/adr/0002).
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, create_engine, event, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql import ClauseElement, ColumnElement
+from sqlmodel import Session
+
+from alertrouter.clock import Clock
+from alertrouter.moments import from_micros
+
+WAIT_SECONDS = 3
+"""How long a statement waits for a lock: short enough for a 503 within 5 s."""
+
+Statement = Callable[[bool], ClauseElement]
+"""A statement for PostgreSQL (True) or for SQLite (False)."""
+
+
+class UnavailableError(Exception):
+    """The database cannot be written just now: locked, full or gone. Nothing was stored; try again."""
+
+
+class Database:
+    """One database.
+
+    `clock` gives `now` on SQLite; on PostgreSQL its own clock does, unless a clock was injected.
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        parsed = make_url(url)
+        self.is_postgres = parsed.get_backend_name() == "postgresql"
+        self.clock = clock or Clock()
+        self.asks_server = self.is_postgres and clock is None
+        self.engine = _postgres_engine(parsed) if self.is_postgres else _sqlite_engine(parsed)
+        self._writer: PoolProxiedConnection | None = None
+        self._compiled: dict[Statement, tuple[str, dict[str, Any]]] = {}
+
+    def read(self) -> Session:
+        """A session for pages and rare paths; close it."""
+        return Session(self.engine)
+
+    def read_now(self) -> datetime:
+        """The clock that decides what is due, for pages."""
+        if not self.asks_server:
+            return self.clock.now()
+        with self.engine.connect() as connection:
+            return from_micros(connection.execute(text(_SERVER_NOW)).scalar_one())
+
+    @contextmanager
+    def transaction(self) -> Iterator["Transaction"]:
+        """One write transaction, committed at the end and rolled back on any error. For one thread at a time.
+
+        Raises UnavailableError where the database is to blame, and the driver's own error otherwise.
+        """
+        try:
+            transaction = Transaction(self, self._begin())
+            try:
+                yield transaction
+                transaction.cursor.execute("COMMIT")
+            except BaseException:
+                self._abandon()
+                raise
+        except Exception as error:
+            if is_unavailable(error):
+                raise UnavailableError(str(error).splitlines()[0]) from error
+            raise
+
+    def compiled(self, statement: Statement) -> tuple[str, dict[str, Any]]:
+        """The SQL text of a statement and the values that it holds itself."""
+        if statement not in self._compiled:
+            dialect = postgresql.psycopg.dialect() if self.is_postgres else sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+            compiled = statement(self.is_postgres).compile(dialect=dialect)
+            own = {name: value for name, value in compiled.params.items() if value is not None}
+            self._compiled[statement] = (str(compiled), own)
+        return self._compiled[statement]
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        if self._writer is not None:
+            self._writer.invalidate()
+            self._writer = None
+        self.engine.dispose()
+
+    def _begin(self) -> Any:
+        """A cursor inside a transaction; a connection that has died meanwhile is replaced."""
+        if self._writer is not None:
+            try:
+                return self._start()
+            except Exception as error:
+                self._abandon()
+                if not (self.is_postgres and is_unavailable(error)):
+                    raise
+        self._writer = self.engine.raw_connection()
+        return self._start()
+
+    def _start(self) -> Any:
+        assert self._writer is not None
+        cursor = self._writer.cursor()
+        cursor.execute("BEGIN" if self.is_postgres else "BEGIN IMMEDIATE")
+        return cursor
+
+    def _abandon(self) -> None:
+        """Roll back by closing: the one way that works whatever went wrong."""
+        if self._writer is not None:
+            self._writer.invalidate()
+            self._writer = None
+
+
+class Transaction:
+    """One write transaction. `now` is one moment for all of it.
+
+    `next_timer` and `deliveries` tell the worker, after the commit, what it may wake up for.
+    """
+
+    def __init__(self, database: Database, cursor: Any) -> None:
+        self.database = database
+        self.cursor = cursor
+        self.deliveries = False
+        self.next_timer: datetime | None = None
+        self.after_commit: list[Callable[[], None]] = []
+        self.now = self._now()
+
+    def fetch(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a query once."""
+        sql, own = self.database.compiled(statement)
+        return list(self.cursor.execute(sql, own | values).fetchall())
+
+    def run(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run a statement for each of many rows."""
+        sql, own = self.database.compiled(statement)
+        given = [{**own, **row} for row in rows] if own else list(rows)
+        if len(given) == 1:
+            self.cursor.execute(sql, given[0])
+        elif given:
+            self.cursor.executemany(sql, given)
+
+    def run_one(self, statement: Statement, **values: Any) -> int:
+        """Run a statement once; how many rows it changed."""
+        sql, own = self.database.compiled(statement)
+        self.cursor.execute(sql, own | values)
+        return int(self.cursor.rowcount)
+
+    def array(self, values: Iterable[str]) -> Any:
+        """Values for `is_among`."""
+        return list(values) if self.database.is_postgres else msgspec.json.encode(list(values)).decode()
+
+    def wake_at(self, moment: datetime | None) -> None:
+        """Note a timer that this transaction set."""
+        if moment is not None and (self.next_timer is None or moment < self.next_timer):
+            self.next_timer = moment
+
+    def _now(self) -> datetime:
+        if not self.database.asks_server:
+            return self.database.clock.now()
+        return from_micros(self.cursor.execute(_SERVER_NOW).fetchone()[0])
+
+
+_SERVER_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+def is_among(column: Any, name: str, postgres: bool) -> ColumnElement[bool]:
+    """`column` is one of the values of the array parameter `name`, however many: one statement for any number."""
+    if postgres:
+        array: ColumnElement[bool] = column == func.any(bindparam(name, type_=postgresql.ARRAY(column.type)))
+        return array
+    values = func.json_each(bindparam(name)).table_valued("value")
+    listed: ColumnElement[bool] = column.in_(select(values.c.value))
+    return listed
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database, not a request, is to blame.
+
+    PostgreSQL's classes: https://www.postgresql.org/docs/current/errcodes-appendix.html (54: a program limit, the request's).
+    """
+    if isinstance(error, sqlite3.OperationalError):
+        return True
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, sqlite3.OperationalError):
+        return True
+    if type(cause).__module__.partition(".")[0] != "psycopg":
+        return False
+    names = {base.__name__ for base in type(cause).__mro__}
+    state = getattr(cause, "sqlstate", None) or ""
+    return bool(names & {"OperationalError", "InterfaceError"}) and not state.startswith(("40", "54"))
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether another replica got in between (unique violation, deadlock, serialisation): to be tried again."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state == "23505" or state.startswith("40")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    path = url.database
+    if path and path != ":memory:" and not Path(path).resolve().parent.is_dir():
+        raise UnavailableError(f"the folder of {path} does not exist")
+    engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS, "isolation_level": None, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    options = f"-c lock_timeout={WAIT_SECONDS}s -c statement_timeout={WAIT_SECONDS + 1}s"
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": WAIT_SECONDS,
+            "tcp_user_timeout": WAIT_SECONDS * 1000,
+            "autocommit": True,
+            "options": options,
+            "prepare_threshold": 2,
+        },
+    )

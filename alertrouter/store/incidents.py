@@ -1,0 +1,182 @@
+"""Incidents in the database: load those that a batch is about, and write what was decided."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
+
+from alertrouter.incidents import Change, Incident, Member, Send, State
+from alertrouter.incidents.draft import SEVERITIES
+from alertrouter.moments import to_micros
+from alertrouter.runbooks.section import Section
+from alertrouter.store import codec
+from alertrouter.store.database import Transaction, is_among
+from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, to_json
+
+_incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
+_alert: Any = AlertRow.__table__  # type: ignore[attr-defined]
+_incident_columns = [_incident.c[name] for name in codec.INCIDENT_COLUMNS]
+_section: Any = SectionRow.__table__  # type: ignore[attr-defined]
+
+
+def load_latest(tx: Transaction, subject_keys: Iterable[str]) -> list[State]:
+    """The newest episode of every incident key of these subjects, locked until the commit."""
+    return _with_members(tx, tx.fetch(_select_latest, subject_keys=tx.array(subject_keys)))
+
+
+def load(tx: Transaction, ids: Iterable[str]) -> list[State]:
+    """These incidents, locked until the commit; those that do not exist are left out."""
+    return _with_members(tx, tx.fetch(_select_by_id, ids=tx.array(ids)))
+
+
+def save(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Write what was decided, in order. Several changes of one incident become one row."""
+    opened = {change.state.incident.id for change in changes if change.opened}
+    final = {change.state.incident.id: change.state.incident for change in changes}
+    members = {(change.state.incident.id, one.fingerprint): one for change in changes for one in change.changed}
+    new = [codec.incident_row(incident) for incident in final.values() if incident.id in opened]
+    newest = {row["key"]: row["id"] for row in new}
+    for row in new:
+        row["latest"] = newest[row["key"]] == row["id"]
+    tx.run(_retire, [{"retired": row["key"]} for row in new if row["previous"]])
+    tx.run(_update, [_for_update(incident) for incident in final.values() if incident.id not in opened])
+    tx.run(_insert, sorted(new, key=lambda row: str(row["key"])))
+    tx.run(_upsert_member, [codec.member_row(incident_id, member) for (incident_id, member) in _by_incident(members)])
+    tx.run(_insert_entry, [row for change in changes for row in _timeline_rows(tx, change)])
+    deliveries = [row for change in changes for row in _delivery_rows(tx, change)]
+    tx.run(_insert_delivery, deliveries)
+    tx.deliveries = tx.deliveries or bool(deliveries)
+    for incident in final.values():
+        tx.wake_at(incident.resolve_at or incident.due_at)
+
+
+def save_sections(tx: Transaction, sections: Iterable[Section]) -> None:
+    """Keep the text of these sections; a revision that is there already stays."""
+    names = [column.name for column in _section.columns]
+    tx.run(_insert_section, [{name: getattr(section, name) for name in names} for section in sections])
+
+
+def tell(tx: Transaction, incident_id: str, kind: str, **detail: Any) -> None:
+    """Write a line on an incident's timeline."""
+    row = {"incident_id": incident_id, "at": to_micros(tx.now), "kind": kind, "detail": to_json(detail)}
+    tx.run(_insert_entry, [row])
+
+
+def _with_members(tx: Transaction, rows: list[tuple[Any, ...]]) -> list[State]:
+    incidents = [codec.incident_from(row) for row in rows]
+    members: dict[str, dict[str, Member]] = {incident.id: {} for incident in incidents}
+    if incidents:
+        for incident_id, *row in tx.fetch(_select_members, ids=tx.array(members)):
+            member = codec.member_from(row)
+            members[incident_id][member.fingerprint] = member
+    return [State(incident, members[incident.id]) for incident in incidents]
+
+
+def _by_incident(members: dict[tuple[str, str], Member]) -> list[tuple[str, Member]]:
+    return [(incident_id, member) for (incident_id, _), member in sorted(members.items(), key=lambda item: item[0])]
+
+
+def _for_update(incident: Incident) -> codec.Row:
+    row = codec.incident_row(incident)
+    return {"b_id": incident.id} | {name: row[name] for name in _CHANGEABLE}
+
+
+def _timeline_rows(tx: Transaction, change: Change) -> list[codec.Row]:
+    at = to_micros(tx.now)
+    incident_id = change.state.incident.id
+    return [
+        {"incident_id": incident_id, "at": at, "kind": entry.kind, "detail": to_json(entry.detail)} for entry in change.entries
+    ]
+
+
+def _delivery_rows(tx: Transaction, change: Change) -> list[codec.Row]:
+    return [_delivery_row(tx, change.state.incident, send) for send in change.sends]
+
+
+def _delivery_row(tx: Transaction, incident: Incident, send: Send) -> codec.Row:
+    now = to_micros(tx.now)
+    return {
+        "incident_id": incident.id,
+        "target": send.target,
+        "action": send.action,
+        "dedup_key": send.key,
+        "state": "pending",
+        "urgency": SEVERITIES.index(incident.severity),
+        "attempts": 0,
+        "unsure": False,
+        "cut": False,
+        "created_at": now,
+        "due_at": now,
+    }
+
+
+_CHANGEABLE = tuple(
+    name
+    for name in codec.INCIDENT_COLUMNS
+    if name not in {"id", "source", "subject", "per_alert", "target", "opened_at", "policy_steps", "policy_source", "previous"}
+)
+
+
+def _select_latest(postgres: bool) -> ClauseElement:
+    wanted = is_among(_incident.c.subject_key, "subject_keys", postgres)
+    return select(*_incident_columns).where(_incident.c.latest, wanted).order_by(_incident.c.id).with_for_update()
+
+
+def _select_by_id(postgres: bool) -> ClauseElement:
+    wanted = is_among(_incident.c.id, "ids", postgres)
+    return select(*_incident_columns).where(wanted).order_by(_incident.c.id).with_for_update()
+
+
+def _select_members(postgres: bool) -> ClauseElement:
+    columns = [_alert.c[name] for name in codec.MEMBER_COLUMNS]
+    return select(_alert.c.incident_id, *columns).where(is_among(_alert.c.incident_id, "ids", postgres))
+
+
+def _retire(_postgres: bool) -> ClauseElement:
+    return update(_incident).where(_incident.c.latest, _incident.c.key == bindparam("retired")).values(latest=False)
+
+
+def _insert(_postgres: bool) -> ClauseElement:
+    return insert(_incident)
+
+
+def _update(_postgres: bool) -> ClauseElement:
+    values: dict[str, Any] = {name: bindparam(name) for name in _CHANGEABLE}
+    return update(_incident).where(_incident.c.id == bindparam("b_id")).values(values)
+
+
+def _upsert_member(postgres: bool) -> ClauseElement:
+    statement: Any = (postgresql if postgres else sqlite).insert(_alert)
+    changeable = ("firing", "annotations", "generator_url", "starts_at", "ends_at", "resolved_at")
+    return statement.on_conflict_do_update(  # type: ignore[no-any-return]
+        index_elements=["incident_id", "fingerprint"], set_={name: statement.excluded[name] for name in changeable}
+    )
+
+
+def _insert_section(postgres: bool) -> ClauseElement:
+    statement: Any = (postgresql if postgres else sqlite).insert(_section)
+    return statement.on_conflict_do_nothing()  # type: ignore[no-any-return]
+
+
+def _insert_entry(_postgres: bool) -> ClauseElement:
+    names = ("incident_id", "at", "kind", "detail")
+    return insert(TimelineRow).values({name: bindparam(name) for name in names})
+
+
+def _insert_delivery(_postgres: bool) -> ClauseElement:
+    names = (
+        "incident_id",
+        "target",
+        "action",
+        "dedup_key",
+        "state",
+        "urgency",
+        "attempts",
+        "unsure",
+        "cut",
+        "created_at",
+        "due_at",
+    )
+    return insert(DeliveryRow).values({name: bindparam(name) for name in names})

@@ -1,0 +1,226 @@
+"""The outbox: claim what is due, record what became of it.
+
+A lease is a due time in the future: whoever dies while sending loses it when that time comes. `attempts` is the fencing
+token: the record of a lease that somebody else took over since changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, exists, literal_column, select, update
+from sqlalchemy.sql import ClauseElement
+
+from alertrouter import deliveries
+from alertrouter.deliveries import Delivery, Record, Trigger, is_superseded
+from alertrouter.incidents import State
+from alertrouter.moments import from_micros, to_micros
+from alertrouter.pagerduty.outcomes import Outcome
+from alertrouter.runbooks.section import Section
+from alertrouter.store import incidents
+from alertrouter.store.database import Transaction, is_among
+from alertrouter.tables import DeliveryRow, SectionRow
+
+LEASE_SECONDS = 20
+"""Longer than one attempt can take (see `alertrouter.pagerduty.client`), in real time."""
+
+_delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
+_section: Any = SectionRow.__table__  # type: ignore[attr-defined]
+_PENDING: Any = literal_column("'pending'")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A wish for at most `limit` deliveries, none of them to the targets in `paused`.
+
+    `keys` are the fingerprints of the targets' present routing keys, `known` those of all keys that can be used.
+    """
+
+    limit: int
+    keys: Mapping[str, str]
+    known: frozenset[str]
+    paused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery that was claimed, with all that its event is built from. `delivery` is the row before the claim.
+
+    `key_fingerprint` is that of the routing key to send with, None if the target has none.
+    """
+
+    delivery: Delivery
+    state: State
+    sections: dict[str, Section]
+    key_fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim gave. `more` says that another claim may give more at once; if not, `wait` is for how long, None for ever."""
+
+    jobs: tuple[Job, ...]
+    more: bool
+    wait: timedelta | None = None
+
+
+def claim(tx: Transaction, wishes: Sequence[Claim]) -> list[Claimed]:
+    """Lease deliveries that are due: the most severe first, then the oldest; one at a time for each dedup key."""
+    return [_claim(tx, wish) for wish in wishes]
+
+
+def _claim(tx: Transaction, wish: Claim) -> Claimed:
+    now = to_micros(tx.now)
+    rows = tx.fetch(_select_due, now=now, paused=tx.array(wish.paused), most=wish.limit)
+    due = [Delivery(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), row[8]) for row in rows]
+    if not due:
+        return Claimed((), False, _next_due(tx))
+    triggers = {
+        key: Trigger(state, bool(unsure), fingerprint)
+        for key, state, unsure, fingerprint in tx.fetch(_select_triggers, keys=tx.array({one.key for one in due}))
+    }
+    states = {state.incident.id: state for state in incidents.load(tx, {one.incident_id for one in due})}
+    live: list[Delivery] = []
+    over: list[Delivery] = []
+    for one in due:
+        is_open = states[one.incident_id].incident.is_open
+        (over if is_superseded(one.action, triggers[one.key], is_open=is_open) else live).append(one)
+    tx.run(_supersede, [{"b_id": one.id} for one in over])
+    lease = to_micros(tx.now + tx.database.clock.simulated(LEASE_SECONDS))
+    keys = {one.id: _routing_key_for(one, triggers[one.key], wish) for one in live}
+    tx.run(
+        _lease,
+        [{"b_id": one.id, "attempts": one.attempts + 1, "due_at": lease, "key_fingerprint": keys[one.id]} for one in live],
+    )
+    sections = _sections(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
+    jobs = (Job(one, states[one.incident_id], sections, keys[one.id]) for one in live)
+    more = bool(over) or len(due) == wish.limit
+    return Claimed(tuple(jobs), more, None if more else _next_due(tx))
+
+
+def _routing_key_for(delivery: Delivery, trigger: Trigger, wish: Claim) -> str | None:
+    """PagerDuty's dedup keys live inside a routing key: what one has triggered is acknowledged and resolved with it."""
+    present = wish.keys.get(delivery.target)
+    if delivery.action == "trigger":
+        return trigger.key_fingerprint if trigger.unsure and trigger.key_fingerprint in wish.known else present
+    return trigger.key_fingerprint
+
+
+def _sections(tx: Transaction, states: Sequence[State]) -> dict[str, Section]:
+    revisions = {member.section for state in states for member in state.members.values() if member.section}
+    if not revisions:
+        return {}
+    rows = tx.fetch(_select_sections, revisions=tx.array(revisions))
+    return {row[0]: section_from(row) for row in rows}
+
+
+def section_from(row: Sequence[Any]) -> Section:
+    """The section of a row (revision, title, path, anchor, line, text), as an incident keeps it."""
+    revision, title, path, anchor, line, text = row
+    return Section(title=title, alertname="", labels={}, path=path, anchor=anchor, line=line, text=text, revision=revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of an attempt; `delay` is for what is to be tried again."""
+
+    delivery: Delivery
+    outcome: Outcome
+    delay: timedelta
+
+
+def record(tx: Transaction, attempts: Sequence[Attempt]) -> list[bool]:
+    """Write what came of attempts; False for one whose lease somebody else has taken over since."""
+    return [_record(tx, attempt) for attempt in attempts]
+
+
+def _record(tx: Transaction, attempt: Attempt) -> bool:
+    delivery = attempt.delivery
+    new = deliveries.record(delivery, attempt.outcome, tx.now, attempt.delay)
+    changed = tx.run_one(
+        _write_record,
+        b_id=delivery.id,
+        b_attempts=delivery.attempts + 1,
+        state=new.state,
+        due_at=to_micros(new.due_at),
+        error=new.error,
+        unsure=new.unsure,
+        cut=new.cut,
+        sent_at=new.sent_at and to_micros(new.sent_at),
+    )
+    if changed:
+        _tell(tx, delivery, new)
+    return bool(changed)
+
+
+def _tell(tx: Transaction, delivery: Delivery, new: Record) -> None:
+    if new.state == "sent" and delivery.action == "trigger":
+        incidents.tell(tx, delivery.incident_id, "paged", to=delivery.target, key=delivery.key)
+    elif new.state == "dead":
+        what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
+        incidents.tell(tx, delivery.incident_id, "delivery_dead", **what)
+
+
+def _next_due(tx: Transaction) -> timedelta | None:
+    """How long until the next delivery is due, those that wait for an earlier one of their key left out."""
+    rows = tx.fetch(_select_next)
+    return from_micros(rows[0][0]) - tx.now if rows else None
+
+
+def _waits_for_earlier() -> Any:
+    earlier = _delivery.alias("earlier")
+    same = (earlier.c.dedup_key == _delivery.c.dedup_key, earlier.c.id < _delivery.c.id, earlier.c.state == _PENDING)
+    return exists(select(earlier.c.id).where(*same))
+
+
+def _select_due(postgres: bool) -> ClauseElement:
+    names = ("id", "incident_id", "target", "action", "dedup_key", "attempts", "unsure", "cut", "key_fingerprint")
+    return (
+        select(*(_delivery.c[name] for name in names))
+        .where(
+            _delivery.c.state == _PENDING,
+            _delivery.c.due_at <= bindparam("now"),
+            ~is_among(_delivery.c.target, "paused", postgres),
+            ~_waits_for_earlier(),
+        )
+        .order_by(_delivery.c.urgency, _delivery.c.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _select_next(_postgres: bool) -> ClauseElement:
+    pending = (_delivery.c.state == _PENDING, ~_waits_for_earlier())
+    return select(_delivery.c.due_at).where(*pending).order_by(_delivery.c.due_at).limit(literal_column("1"))
+
+
+def _select_triggers(postgres: bool) -> ClauseElement:
+    columns = (_delivery.c.dedup_key, _delivery.c.state, _delivery.c.unsure, _delivery.c.key_fingerprint)
+    triggers = _delivery.c.action == literal_column("'trigger'")
+    return select(*columns).where(triggers, is_among(_delivery.c.dedup_key, "keys", postgres))
+
+
+def _select_sections(postgres: bool) -> ClauseElement:
+    columns = [_section.c[name] for name in ("revision", "title", "path", "anchor", "line", "text")]
+    return select(*columns).where(is_among(_section.c.revision, "revisions", postgres))
+
+
+def _supersede(_postgres: bool) -> ClauseElement:
+    return update(_delivery).where(_delivery.c.id == bindparam("b_id")).values(state=literal_column("'superseded'"))
+
+
+def _lease(_postgres: bool) -> ClauseElement:
+    """Until the attempt is recorded, it may have reached PagerDuty."""
+    values: dict[str, Any] = {name: bindparam(name) for name in ("attempts", "due_at", "key_fingerprint")}
+    return update(_delivery).where(_delivery.c.id == bindparam("b_id")).values(**values, unsure=True)
+
+
+def _write_record(_postgres: bool) -> ClauseElement:
+    values: dict[str, Any] = {name: bindparam(name) for name in ("state", "due_at", "error", "unsure", "cut", "sent_at")}
+    mine = (
+        _delivery.c.id == bindparam("b_id"),
+        _delivery.c.attempts == bindparam("b_attempts"),
+        _delivery.c.state == _PENDING,
+    )
+    return update(_delivery).where(*mine).values(values)

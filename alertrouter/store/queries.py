@@ -1,0 +1,109 @@
+"""Reading, for pages and the API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import case
+from sqlmodel import Session, col, desc, func, select
+
+from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, UnreadableRow
+
+MOST_MEMBERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A list of incidents, newest first. `status` may be `open`; `cursor` is the id that the last page ended with."""
+
+    status: str | None = None
+    alertname: str | None = None
+    severity: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An incident with all that belongs to it; of its alerts the first 1,000, firing and most severe ones first."""
+
+    incident: IncidentRow
+    section: SectionRow | None
+    members: Sequence[AlertRow]
+    member_sections: dict[str, SectionRow]
+    timeline: Sequence[TimelineRow]
+    deliveries: Sequence[DeliveryRow]
+
+
+def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[IncidentRow, SectionRow | None]], str | None]:
+    """Incidents with their sections, and the cursor of the next page."""
+    query = select(IncidentRow, SectionRow).join(SectionRow, col(SectionRow.revision) == col(IncidentRow.section), isouter=True)
+    if wanted.status == "open":
+        query = query.where(col(IncidentRow.status).in_(("triggered", "acknowledged")))
+    elif wanted.status:
+        query = query.where(col(IncidentRow.status) == wanted.status)
+    if wanted.severity:
+        query = query.where(col(IncidentRow.severity) == wanted.severity)
+    if wanted.alertname:
+        named = select(AlertRow.incident_id).where(col(AlertRow.name) == wanted.alertname)
+        query = query.where(col(IncidentRow.id).in_(named))
+    if wanted.cursor:
+        query = query.where(col(IncidentRow.id) < wanted.cursor)
+    rows = list(session.exec(query.order_by(desc(col(IncidentRow.id))).limit(wanted.limit + 1)))
+    page: list[tuple[IncidentRow, SectionRow | None]] = [(incident, section) for incident, section in rows[: wanted.limit]]
+    return page, page[-1][0].id if len(rows) > wanted.limit else None
+
+
+def story(session: Session, incident_id: str) -> Story | None:
+    """One incident with its alerts, timeline and deliveries."""
+    incident = session.get(IncidentRow, incident_id)
+    if incident is None:
+        return None
+    severities = case({"critical": 0, "error": 1, "warning": 2}, value=col(AlertRow.severity), else_=3)
+    members = session.exec(
+        select(AlertRow)
+        .where(col(AlertRow.incident_id) == incident_id)
+        .order_by(desc(col(AlertRow.firing)), severities, col(AlertRow.starts_at), col(AlertRow.fingerprint))
+        .limit(MOST_MEMBERS)
+    ).all()
+    revisions = {member.section for member in members} | {incident.section}
+    sections = {
+        row.revision: row for row in session.exec(select(SectionRow).where(col(SectionRow.revision).in_(revisions - {None})))
+    }
+    return Story(
+        incident,
+        sections.get(incident.section or ""),
+        members,
+        sections,
+        session.exec(select(TimelineRow).where(TimelineRow.incident_id == incident_id).order_by(col(TimelineRow.id))).all(),
+        session.exec(select(DeliveryRow).where(DeliveryRow.incident_id == incident_id).order_by(col(DeliveryRow.id))).all(),
+    )
+
+
+def list_deliveries(session: Session, state: str | None, limit: int, cursor: int | None) -> tuple[list[DeliveryRow], int | None]:
+    """Deliveries, newest first, and the cursor of the next page."""
+    query = select(DeliveryRow)
+    if state:
+        query = query.where(DeliveryRow.state == state)
+    if cursor is not None:
+        query = query.where(col(DeliveryRow.id) < cursor)
+    rows = list(session.exec(query.order_by(desc(col(DeliveryRow.id))).limit(limit + 1)))
+    page = rows[:limit]
+    return page, page[-1].id if len(rows) > limit else None
+
+
+def unreadable_alerts(session: Session, most: int = 20) -> Sequence[UnreadableRow]:
+    """The newest alerts that could not be read."""
+    return session.exec(select(UnreadableRow).order_by(desc(col(UnreadableRow.id))).limit(most)).all()
+
+
+def delivery_counts(session: Session) -> dict[str, int]:
+    """How many deliveries are pending and dead."""
+    query = select(DeliveryRow.state, func.count()).where(col(DeliveryRow.state).in_(("pending", "dead")))
+    return {"pending": 0, "dead": 0} | dict(session.exec(query.group_by(DeliveryRow.state)).all())
+
+
+def open_counts(session: Session) -> dict[str, int]:
+    """How many incidents are open, by severity."""
+    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
+    query = select(IncidentRow.severity, func.count()).where(is_open).group_by(IncidentRow.severity)
+    return dict(session.exec(query).all())

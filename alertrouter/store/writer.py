@@ -1,0 +1,144 @@
+"""Group commit: one writer takes everything that waits and commits it in ONE transaction.
+
+An idle service has batches of one and no added latency; a busy one pays one fsync for dozens of requests. Everything that is
+written goes through here (notifications, people's actions, timers, leases and records), so that SQLite has one writer.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from alertrouter.store.database import Database, Transaction, UnavailableError, is_conflict
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Handler = Callable[[Transaction, Sequence[Item]], Sequence[Result | Exception]]
+"""Does the work of many items in one transaction. An exception in the results is that one item's answer."""
+
+ANSWER_SECONDS = 4.5
+_MOST_WAITING = 2000
+_MOST_IN_BATCH = 256
+_TRIES = 5
+_log = structlog.get_logger()
+
+
+class OverloadedError(Exception):
+    """More arrives than can be committed; try again."""
+
+
+@dataclass(slots=True)
+class _Job:
+    handler: Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+    item: Any
+    answer: asyncio.Future[Any]
+
+
+class Writer:
+    """The one writer of a process. `on_commit` is called in the event loop after each commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.on_commit: Callable[[Transaction], None] = lambda _: None
+        self._waiting: deque[_Job] = deque()
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    async def submit(self, handler: Handler[Item, Result], item: Item) -> Result:
+        """The result for `item`, after the commit that holds it.
+
+        Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception.
+        """
+        if len(self._waiting) >= _MOST_WAITING:
+            raise OverloadedError("too many requests are waiting for the database")
+        job = _Job(handler, item, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                result: Result = await job.answer
+                return result
+        except TimeoutError:
+            raise UnavailableError("the database did not answer in time") from None
+
+    async def run(self) -> None:
+        """Write until cancelled; what is being written then is finished first."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while batch := self._take():
+                written = asyncio.ensure_future(loop.run_in_executor(self._thread, self._write, batch))
+                try:
+                    results = await asyncio.shield(written)
+                except asyncio.CancelledError:
+                    self._answer(batch, await written)
+                    raise
+                self._answer(batch, results)
+
+    def close(self) -> None:
+        """Wait for the thread to end."""
+        self._thread.shutdown()
+
+    def _take(self) -> list[_Job]:
+        batch: list[_Job] = []
+        while self._waiting and len(batch) < _MOST_IN_BATCH:
+            job = self._waiting.popleft()
+            if not job.answer.done():
+                batch.append(job)
+        return batch
+
+    def _answer(self, batch: list[_Job], written: tuple[list[Any], list[Transaction]]) -> None:
+        results, transactions = written
+        for job, result in zip(batch, results, strict=True):
+            if job.answer.done():
+                continue
+            if isinstance(result, Exception):
+                job.answer.set_exception(result)
+            else:
+                job.answer.set_result(result)
+        for transaction in transactions:
+            for callback in transaction.after_commit:
+                callback()
+            self.on_commit(transaction)
+
+    def _write(self, batch: list[_Job]) -> tuple[list[Any], list[Transaction]]:
+        """The results of a batch, in its order, and the transactions that were committed. Runs in the writer's thread."""
+        try:
+            return self._write_together(batch)
+        except UnavailableError as error:
+            return [error] * len(batch), []
+        except Exception as error:  # noqa: BLE001 - whatever one request did wrong, it must hurt nobody else
+            if len(batch) == 1:
+                _log.exception("a request cannot be written", error=type(error).__name__)
+                return [error], []
+            alone = [self._write([job]) for job in batch]
+            return [results[0] for results, _ in alone], [tx for _, transactions in alone for tx in transactions]
+
+    def _write_together(self, batch: list[_Job]) -> tuple[list[Any], list[Transaction]]:
+        """One transaction; again, when another replica got in between."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with self._database.transaction() as tx:
+                    results = _handle(tx, batch)
+            except Exception as error:
+                if not is_conflict(error) or attempt == _TRIES:
+                    raise
+            else:
+                return results, [tx]
+        raise AssertionError("unreachable")
+
+
+def _handle(tx: Transaction, batch: list[_Job]) -> list[Any]:
+    positions: dict[Any, list[int]] = {}
+    for position, job in enumerate(batch):
+        positions.setdefault(job.handler, []).append(position)
+    results: list[Any] = [None] * len(batch)
+    for handler, places in positions.items():
+        for place, result in zip(places, handler(tx, [batch[place].item for place in places]), strict=True):
+            results[place] = result
+    return results

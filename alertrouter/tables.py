@@ -1,0 +1,222 @@
+"""The tables.
+
+Columns that mirror a value of `alertrouter.incidents` have its field's name. Moments are integers (see `alertrouter.moments`),
+so that both databases and the driver-level statements of `alertrouter.store` agree on them; `Moment` turns them into aware
+datetimes for everything that reads through a session.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, Integer, Text, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from alertrouter.escalation import Step
+from alertrouter.incidents import Page
+from alertrouter.moments import from_micros, to_micros
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime in a BIGINT of microseconds; a naive one is refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To the database."""
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        return None if value is None else from_micros(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A typed value as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, shape: Any) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """To the database."""
+        return None if value is None else to_json(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """From the database."""
+        return None if value is None else msgspec.json.decode(value, type=self.shape)
+
+
+def to_json(value: Any) -> str:
+    """JSON text as the columns of type `Json` hold it; NUL is escaped in it, which PostgreSQL's text needs."""
+    return msgspec.json.encode(value).decode()
+
+
+class IncidentRow(SQLModel, table=True):
+    """One episode of one incident key.
+
+    `key` is a hash of the incident key and `subject_key` one of (source, subject): group keys are unbounded, index entries are
+    not. `latest` marks the newest episode of a key; there is exactly one.
+    """
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        Index("incident_latest", "key", unique=True, sqlite_where=text("latest = 1"), postgresql_where=text("latest")),
+        Index("incident_subject", "subject_key", sqlite_where=text("latest = 1"), postgresql_where=text("latest")),
+        Index(
+            "incident_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL AND resolve_at IS NULL"),
+            postgresql_where=text("due_at IS NOT NULL AND resolve_at IS NULL"),
+        ),
+        Index(
+            "incident_hold",
+            "resolve_at",
+            sqlite_where=text("resolve_at IS NOT NULL"),
+            postgresql_where=text("resolve_at IS NOT NULL"),
+        ),
+        Index("incident_status", "status", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    key: str = Field(sa_type=Text)
+    subject_key: str = Field(sa_type=Text)
+    latest: bool = Field(sa_type=Boolean)
+    source: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    per_alert: bool = Field(sa_type=Boolean)
+    target: str = Field(sa_type=Text)
+    status: str = Field(sa_type=Text)
+    severity: str = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+    opened_at: datetime = Field(sa_type=Moment)
+    policy_steps: tuple[Step, ...] = Field(sa_column=Column(Json(tuple[Step, ...]), nullable=False))
+    policy_source: str = Field(sa_type=Text)
+    armed_at: datetime = Field(sa_type=Moment)
+    repage_on_new_alert: bool = Field(sa_type=Boolean)
+    resolve_hold: timedelta = Field(sa_column=Column(Json(timedelta), nullable=False))
+    external_url: str = Field(sa_type=Text)
+    receiver: str = Field(sa_type=Text)
+    section: str | None = Field(default=None, sa_type=Text)
+    step: int = Field(sa_type=Integer)
+    round: int = Field(sa_type=Integer)
+    due_at: datetime | None = Field(default=None, sa_type=Moment)
+    resolve_at: datetime | None = Field(default=None, sa_type=Moment)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=Moment)
+    acknowledged_by: str | None = Field(default=None, sa_type=Text)
+    resolved_at: datetime | None = Field(default=None, sa_type=Moment)
+    resolve_reason: str | None = Field(default=None, sa_type=Text)
+    resolved_by_person: bool = Field(sa_type=Boolean)
+    snoozed_until: datetime | None = Field(default=None, sa_type=Moment)
+    previous: str | None = Field(default=None, sa_type=Text)
+    notifications: int = Field(sa_type=Integer)
+    firing: int = Field(sa_type=Integer)
+    resolved: int = Field(sa_type=Integer)
+    truncated: int = Field(sa_type=BigInteger)
+    pages: tuple[Page, ...] = Field(sa_column=Column(Json(tuple[Page, ...]), nullable=False))
+
+
+class AlertRow(SQLModel, table=True):
+    """One alert inside an incident."""
+
+    __tablename__ = "alert"
+    __table_args__ = (Index("alert_name", "name", "incident_id"),)
+
+    incident_id: str = Field(primary_key=True, sa_type=Text)
+    fingerprint: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    firing: bool = Field(sa_type=Boolean)
+    labels: dict[str, str] = Field(sa_column=Column(Json(dict[str, str]), nullable=False))
+    annotations: dict[str, str] = Field(sa_column=Column(Json(dict[str, str]), nullable=False))
+    generator_url: str = Field(sa_type=Text)
+    severity: str = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+    starts_at: datetime = Field(sa_type=Moment)
+    joined_at: datetime = Field(sa_type=Moment)
+    ends_at: datetime | None = Field(default=None, sa_type=Moment)
+    resolved_at: datetime | None = Field(default=None, sa_type=Moment)
+    section: str | None = Field(default=None, sa_type=Text)
+
+
+class SectionRow(SQLModel, table=True):
+    """The text of a runbook section as an incident was opened with it, once per revision."""
+
+    __tablename__ = "section"
+
+    revision: str = Field(primary_key=True, sa_type=Text)
+    title: str = Field(sa_type=Text)
+    path: str = Field(sa_type=Text)
+    anchor: str = Field(sa_type=Text)
+    line: int = Field(sa_type=Integer)
+    text: str = Field(sa_type=Text)
+
+
+class TimelineRow(SQLModel, table=True):
+    """One line of an incident's story; rows are only ever added."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (Index("timeline_incident", "incident_id", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True))
+    incident_id: str = Field(sa_type=Text)
+    at: datetime = Field(sa_type=Moment)
+    kind: str = Field(sa_type=Text)
+    detail: dict[str, Any] = Field(sa_column=Column(Json(dict[str, Any]), nullable=False))
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One PagerDuty event that is owed: a row of the outbox.
+
+    While it is being sent, `due_at` is the end of the lease and `attempts` the fencing token. `unsure` says that an attempt may
+    have reached PagerDuty without our knowing. `urgency` is 0 for critical to 3 for info. `cut` says that it was refused once
+    and goes out with the required fields only. `key_fingerprint` is that of the routing key that it was last sent with.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("delivery_due", "due_at", sqlite_where=text("state = 'pending'"), postgresql_where=text("state = 'pending'")),
+        Index(
+            "delivery_waiting",
+            "dedup_key",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index("delivery_incident", "incident_id", "id"),
+        Index("delivery_key", "dedup_key", "action"),
+        Index("delivery_state", "state", "id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True))
+    incident_id: str = Field(sa_type=Text)
+    target: str = Field(sa_type=Text)
+    action: str = Field(sa_type=Text)
+    dedup_key: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    urgency: int = Field(sa_type=Integer)
+    attempts: int = Field(default=0, sa_type=Integer)
+    unsure: bool = Field(default=False, sa_type=Boolean)
+    cut: bool = Field(default=False, sa_type=Boolean)
+    key_fingerprint: str | None = Field(default=None, sa_type=Text)
+    error: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(sa_type=Moment)
+    due_at: datetime = Field(sa_type=Moment)
+    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class UnreadableRow(SQLModel, table=True):
+    """An alert that could not be read, kept for people to see."""
+
+    __tablename__ = "unreadable"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True))
+    received_at: datetime = Field(sa_type=Moment)
+    source: str = Field(sa_type=Text)
+    group_key: str = Field(sa_type=Text)
+    error: str = Field(sa_type=Text)
+    body: str = Field(sa_type=Text)

@@ -1,0 +1,96 @@
+"""Logs and metrics."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from alertrouter.alertmanager import Notification
+from alertrouter.incidents import Change
+
+NOTIFICATIONS = Counter("alertrouter_notifications_total", "Notifications received, by what became of them.", ["outcome"])
+ALERTS = Counter("alertrouter_alerts_total", "Alerts in accepted notifications.", ["status"])
+UNREADABLE = Counter("alertrouter_unreadable_alerts_total", "Alerts that could not be read.")
+OPENED = Counter("alertrouter_incidents_opened_total", "Incidents opened.", ["severity"])
+RESOLVED = Counter("alertrouter_incidents_resolved_total", "Incidents resolved.", ["by"])
+RUNBOOKS = Counter("alertrouter_runbook_matches_total", "Incidents opened with and without a runbook section.", ["result"])
+DELIVERIES = Counter("alertrouter_deliveries_total", "Attempts to send an event to PagerDuty.", ["action", "outcome"])
+DELIVERY_SECONDS = Histogram(
+    "alertrouter_delivery_seconds",
+    "From the moment a delivery was owed to PagerDuty's acceptance.",
+    ["action"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800),
+)
+ESCALATIONS = Counter("alertrouter_escalation_steps_total", "Escalation steps taken because they were due.")
+LATENESS = Histogram(
+    "alertrouter_escalation_lateness_seconds",
+    "How late an escalation step was taken, by the clock that decides what is due.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+)
+HOLDS_CANCELLED = Counter("alertrouter_resolve_holds_cancelled_total", "Resolves that were held back and proved wrong.")
+WORKER_CYCLE = Gauge("alertrouter_worker_last_cycle_timestamp_seconds", "When a loop of the worker last went round.", ["loop"])
+
+
+def configure_logs(form: Literal["json", "console"], level: str = "INFO") -> None:
+    """One line for each thing that happened, on standard output: JSON, or for people's eyes."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _name_the_service,
+        structlog.processors.EventRenamer("message"),
+    ]
+    errors = [structlog.processors.format_exc_info] if form == "json" else []
+    structlog.configure(
+        processors=[*shared, *errors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+class _ToStructlog(logging.Handler):
+    """Libraries' warnings, in the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+def _name_the_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["service"] = "alertrouter"
+    return event
+
+
+def count_intake(notifications: Sequence[Notification], changes: Sequence[Change]) -> None:
+    """Count what a committed batch of notifications brought and did."""
+    NOTIFICATIONS.labels("accepted").inc(len(notifications))
+    for one in notifications:
+        firing = sum(alert.firing for alert in one.alerts)
+        ALERTS.labels("firing").inc(firing)
+        ALERTS.labels("resolved").inc(len(one.alerts) - firing)
+        UNREADABLE.inc(len(one.unreadable))
+    count_changes(changes)
+
+
+def count_changes(changes: Sequence[Change]) -> None:
+    """Count what committed decisions did."""
+    for change in changes:
+        incident = change.state.incident
+        if change.opened:
+            OPENED.labels(incident.severity).inc()
+            RUNBOOKS.labels("matched" if incident.section else "missing").inc()
+        for entry in change.entries:
+            if entry.kind == "resolved":
+                RESOLVED.labels("person" if incident.resolved_by_person else "alertmanager").inc()
+            elif entry.kind == "hold_cancelled":
+                HOLDS_CANCELLED.inc()
+        for late in change.lateness:
+            ESCALATIONS.inc()
+            LATENESS.observe(late.total_seconds())

@@ -1,0 +1,48 @@
+"""The timeline told in sentences: PURE. The kinds are those that `alertrouter.incidents` and the outbox write."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def sentence(kind: str, detail: Mapping[str, Any]) -> str:
+    """One line of the timeline for a person to read; an unknown kind is shown as it is."""
+    tell = _SENTENCES.get(kind)
+    return tell(detail) if tell else kind.replace("_", " ")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names or ()))
+
+
+def _opened(detail: Mapping[str, Any]) -> str:
+    after = f", after {detail['previous']}" if detail.get("previous") else ""
+    return f"Opened by {_listed(detail.get('alerts'))}{after}"
+
+
+def _alerts(detail: Mapping[str, Any]) -> str:
+    words = {"joined": "new", "back": "firing again", "resolved": "resolved", "ignored": "a late resolve ignored"}
+    parts = [f"{words[kind]}: {_listed(detail[kind])}" for kind in words if kind in detail]
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _escalated(detail: Mapping[str, Any]) -> str:
+    by = f" by {detail['by']}" if detail.get("by") else ""
+    return f"Escalated to {detail.get('to')}{by} (step {detail.get('step')})"
+
+
+_SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "opened": _opened,
+    "alerts": _alerts,
+    "acknowledged": lambda detail: f"Acknowledged by {detail.get('by')}",
+    "resolved": lambda detail: f"Resolved: {detail.get('reason')}",
+    "snoozed": lambda detail: f"Snoozed by {detail.get('by')} until {detail.get('until')}",
+    "escalated": _escalated,
+    "step_already_paged": lambda detail: f"Step {detail.get('step')}: {detail.get('to')} was paged already",
+    "paged_again": lambda detail: f"Paged again: {_listed(detail.get('alerts'))} came while it was acknowledged",
+    "hold_started": lambda detail: f"Every alert is resolved; PagerDuty is told at {detail.get('until')} unless one fires again",
+    "hold_cancelled": lambda detail: f"Not resolved after all: {detail.get('why')}",
+    "absorbed": lambda detail: f"Still firing in Alertmanager just after a person resolved it: {_listed(detail.get('alerts'))}",
+    "paged": lambda detail: f"PagerDuty accepted the page to {detail.get('to')}",
+    "delivery_dead": lambda detail: f"PagerDuty refused the {detail.get('action')} to {detail.get('to')}: {detail.get('error')}",
+}

@@ -1,0 +1,176 @@
+"""The API under `/api/v1`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from alertrouter.actions import Action, UnknownIncidentError, act
+from alertrouter.durations import parse_duration
+from alertrouter.incidents import Acknowledged, Escalated, Event, NothingLeftError, Resolved, Snoozed
+from alertrouter.runbooks.render import to_markdown
+from alertrouter.service import Service
+from alertrouter.settings import in_clear
+from alertrouter.store import queries
+from alertrouter.store.database import UnavailableError
+from alertrouter.store.writer import OverloadedError
+from alertrouter.web import views
+from alertrouter.web.http import error, is_authorised, read_body, service_of
+
+ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
+_MOST_BODY = 64 * 1024
+_MOST_ROWS = 500
+_STATUSES = ("open", "triggered", "acknowledged", "resolved")
+_STATES = ("pending", "sent", "superseded", "dead")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def with_token(endpoint: Endpoint) -> Endpoint:
+    """Ask for one of ALERTROUTER_API_TOKENS, where there are any."""
+
+    @wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        if not is_authorised(request, in_clear(service_of(request).settings.api_tokens)):
+            return error(401, "an API token is wanted (ALERTROUTER_API_TOKENS)", {"WWW-Authenticate": "Bearer"})
+        return await endpoint(request)
+
+    return guarded
+
+
+@with_token
+async def list_incidents(request: Request) -> Response:
+    """`{"incidents": [...], "next": cursor|null}`, newest first."""
+    service = service_of(request)
+    query = request.query_params
+    wanted = queries.Wanted(
+        _one_of(query.get("status"), "status", _STATUSES),
+        query.get("alertname"),
+        query.get("severity"),
+        _limit(request),
+        query.get("cursor"),
+    )
+
+    def read() -> tuple[list[dict[str, Any]], str | None]:
+        with service.database.read() as session:
+            page, following = queries.list_incidents(session, wanted)
+            return [views.incident_json(row, section, service.base_url) for row, section in page], following
+
+    incidents, following = await asyncio.to_thread(read)
+    return JSONResponse({"incidents": incidents, "next": following})
+
+
+@with_token
+async def show_incident(request: Request) -> Response:
+    """The incident with its members, timeline, deliveries and `runbook.markdown`."""
+    return await _incident(service_of(request), request.path_params["id"])
+
+
+def acting(action: str) -> Endpoint:
+    """Acknowledge, resolve, escalate or snooze: 200 with the incident, 409 when there is nothing to escalate or snooze."""
+
+    @with_token
+    async def act_on_incident(request: Request) -> Response:
+        service = service_of(request)
+        event = _event(action, await _object(request))
+        try:
+            await service.writer.submit(act, Action(request.path_params["id"], event))
+        except NothingLeftError as problem:
+            return error(409, str(problem))
+        except UnknownIncidentError as problem:
+            return error(404, str(problem))
+        except (UnavailableError, OverloadedError) as problem:
+            return error(503, f"not stored, try again: {problem}")
+        return await _incident(service, request.path_params["id"])
+
+    return act_on_incident
+
+
+@with_token
+async def list_deliveries(request: Request) -> Response:
+    """`{"deliveries": [...], "next": cursor|null}`, newest first."""
+    service = service_of(request)
+    state = _one_of(request.query_params.get("state"), "state", _STATES)
+    limit, cursor = _limit(request), request.query_params.get("cursor")
+    if cursor is not None and not cursor.isdecimal():
+        raise HTTPException(400, "cursor is not one that this API gave")
+
+    def read() -> tuple[list[dict[str, Any]], int | None]:
+        with service.database.read() as session:
+            rows, following = queries.list_deliveries(session, state, limit, int(cursor) if cursor else None)
+            return [views.delivery_json(row) for row in rows], following
+
+    deliveries, following = await asyncio.to_thread(read)
+    return JSONResponse({"deliveries": deliveries, "next": None if following is None else str(following)})
+
+
+async def _incident(service: Service, incident_id: str) -> Response:
+    def read() -> dict[str, Any] | None:
+        with service.database.read() as session:
+            story = queries.story(session, incident_id)
+            return views.story_json(story, service.base_url, _markdown(story)) if story else None
+
+    found = await asyncio.to_thread(read)
+    return JSONResponse(found) if found else error(404, f"there is no incident {incident_id}")
+
+
+def _markdown(story: queries.Story) -> str | None:
+    """The section with its commands filled in for the leading alert."""
+    section = story.section
+    leader = next((member for member in story.members if member.section == story.incident.section), None)
+    return to_markdown(section.text, leader.labels if leader else {}) if section else None
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    body = await read_body(request, _MOST_BODY)
+    if not body.strip():
+        return {}
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise HTTPException(400, f"the body is not a JSON object: {problem}") from None
+
+
+def _event(action: str, given: dict[str, Any]) -> Event:
+    by = given.get("by") or "somebody"
+    if not isinstance(by, str):
+        raise HTTPException(400, "by is not a string")
+    by = " ".join(by.replace("\0", " ").split())[:200]
+    if action == "acknowledge":
+        return Acknowledged(by)
+    if action == "resolve":
+        return Resolved(by)
+    if action == "snooze":
+        return Snoozed(by, _snooze_for(given.get("for")))
+    step = given.get("step")
+    if step is not None and (not isinstance(step, int) or isinstance(step, bool)):
+        raise HTTPException(400, "step is not a whole number")
+    return Escalated(by, step)
+
+
+def _snooze_for(text: Any) -> timedelta:
+    if not isinstance(text, str):
+        raise HTTPException(400, 'snooze wants {"for": "15m"}')
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise HTTPException(400, f"for: {problem}") from None
+
+
+def _one_of(value: str | None, name: str, allowed: tuple[str, ...]) -> str | None:
+    if value is not None and value not in allowed:
+        raise HTTPException(400, f"{name} is one of {', '.join(allowed)}")
+    return value
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "50")
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_ROWS:
+        raise HTTPException(400, f"limit is a number from 1 to {_MOST_ROWS}")
+    return int(text)

@@ -1,0 +1,68 @@
+"""The route table."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from alertrouter.service import Service
+from alertrouter.web import api, health, hooks, pages
+from alertrouter.web.headers import SecurityHeaders
+from alertrouter.web.http import error
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def create_app(service: Service) -> Starlette:
+    """The application of a service, which starts and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            await service.start()
+            yield
+        finally:
+            await service.stop()
+
+    app = Starlette(
+        routes=[
+            *_both("/webhooks/alertmanager", hooks.alertmanager, "POST"),
+            *_both("/webhooks/alertmanager/{source}", hooks.alertmanager, "POST"),
+            Route("/api/v1/incidents", api.list_incidents),
+            Route("/api/v1/incidents/{id}", api.show_incident),
+            *(Route(f"/api/v1/incidents/{{id}}/{action}", api.acting(action), methods=["POST"]) for action in api.ACTIONS),
+            Route("/api/v1/deliveries", api.list_deliveries),
+            *pages.routes,
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
+            Route("/metrics", health.metrics),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: _as_json, Exception: _unexpected},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app
+
+
+def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> list[Route]:
+    """With and without a trailing slash: Alertmanager takes a redirect for a delivery."""
+    return [Route(path, endpoint, methods=[method]), Route(f"{path}/", endpoint, methods=[method])]
+
+
+async def _as_json(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    return error(problem.status_code, problem.detail, dict(problem.headers or {}))
+
+
+async def _unexpected(_request: Request, _problem: Exception) -> Response:
+    return error(500, "an unexpected error; the log of alertrouter says more")

@@ -1,0 +1,59 @@
+"""Webhooks: what Alertmanager posts."""
+
+import asyncio
+import re
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from alertrouter import telemetry
+from alertrouter.alertmanager import MalformedError, Notification, parse
+from alertrouter.intake import Arrival, receive
+from alertrouter.settings import in_clear
+from alertrouter.store import unreadable
+from alertrouter.store.database import UnavailableError
+from alertrouter.store.writer import OverloadedError
+from alertrouter.web.http import error, is_authorised, read_body, service_of
+
+_SOURCE = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_LARGE = 256 * 1024
+_log = structlog.get_logger()
+
+
+async def alertmanager(request: Request) -> Response:
+    """Take a notification: 200 with the incident ids after the commit that holds everything it means.
+
+    400 for what cannot be read, 503 for what cannot be stored now: Alertmanager tries that again, and nothing else. Never 429
+    and never a redirect, which it would take for a lost and for a delivered notification.
+    """
+    service = service_of(request)
+    source = request.path_params.get("source", "default")
+    if not is_authorised(request, in_clear(service.settings.webhook_tokens)):
+        return _refuse(401, source, "a webhook token is wanted (ALERTROUTER_WEBHOOK_TOKENS)", {"WWW-Authenticate": "Bearer"})
+    if not _SOURCE.fullmatch(source):
+        return _refuse(404, source[:64], "a source is 1 to 64 letters, digits, dots, dashes or underscores")
+    body = await read_body(request, service.settings.max_body)
+    try:
+        notification = await _parse(body, source)
+        if notification.unreadable and not notification.alerts:
+            await service.writer.submit(unreadable.keep, notification)
+            return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
+        ids = await service.writer.submit(receive, Arrival(notification, service.playbook))
+    except MalformedError as problem:
+        return _refuse(400, source, str(problem))
+    except (UnavailableError, OverloadedError) as problem:
+        return _refuse(503, source, f"not stored, try again: {problem}")
+    return JSONResponse({"incidents": ids})
+
+
+async def _parse(body: bytes, source: str) -> Notification:
+    if len(body) < _LARGE:
+        return parse(body, source)
+    return await asyncio.to_thread(parse, body, source)
+
+
+def _refuse(status: int, source: str, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    telemetry.NOTIFICATIONS.labels(str(status)).inc()
+    _log.warning("a notification was not accepted", status=status, source=source, why=why)
+    return error(status, why, headers)

@@ -1,0 +1,155 @@
+"""The worker: sends what is owed to PagerDuty, and fires timers. Both sleep until something is due or a commit wakes them."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from alertrouter import paging, telemetry
+from alertrouter.actions import MOST_TIMERS, fire_timers
+from alertrouter.clock import Clock
+from alertrouter.pagerduty.client import EventsClient
+from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
+from alertrouter.planning import Playbook
+from alertrouter.store import outbox
+from alertrouter.store.database import Transaction, UnavailableError
+from alertrouter.store.writer import OverloadedError, Writer
+
+MOST_IN_FLIGHT = 32
+POLL_SECONDS = 5.0
+STOP_SECONDS = 4.0
+_log = structlog.get_logger()
+
+
+class Worker:
+    """Two loops over the outbox and the timers of one database. `playbook` gives the routing of the moment."""
+
+    def __init__(self, writer: Writer, client: EventsClient, clock: Clock, playbook: Callable[[], Playbook]) -> None:
+        self._writer = writer
+        self._client = client
+        self._clock = clock
+        self._playbook = playbook
+        self._deliveries_wake = asyncio.Event()
+        self._timers_wake = asyncio.Event()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._paused: dict[str, float] = {}
+        self.last_cycle: dict[str, float] = {}
+
+    def wake(self, transaction: Transaction) -> None:
+        """A commit may have made something due."""
+        if transaction.deliveries:
+            self._deliveries_wake.set()
+        if transaction.next_timer is not None:
+            self._timers_wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; what is being sent then has a few seconds to end."""
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._for_ever("deliveries", self._deliver, self._deliveries_wake))
+                loops.create_task(self._for_ever("timers", self._fire, self._timers_wake))
+        finally:
+            if self._in_flight:
+                await asyncio.wait(self._in_flight, timeout=STOP_SECONDS)
+            for task in self._in_flight:
+                task.cancel()
+
+    async def _for_ever(self, name: str, cycle: Callable[[], Awaitable[timedelta | None]], woken: asyncio.Event) -> None:
+        """Go round, and wait for what the cycle says is next; no trouble ends the loop."""
+        while True:
+            woken.clear()
+            try:
+                wait = await cycle()
+                seconds = POLL_SECONDS if wait is None else min(self._clock.real(wait), POLL_SECONDS)
+            except (UnavailableError, OverloadedError) as error:
+                _log.warning("the worker waits for the database", loop=name, error=str(error))
+                seconds = 1.0
+            except Exception as error:  # noqa: BLE001 - the outermost loop: whatever went wrong, the next page must go out
+                _log.exception("a cycle of the worker failed", loop=name, error=type(error).__name__)
+                seconds = 1.0
+            self.last_cycle[name] = time.monotonic()
+            telemetry.WORKER_CYCLE.labels(name).set_to_current_time()
+            try:
+                async with asyncio.timeout(seconds):
+                    await woken.wait()
+            except TimeoutError:
+                pass
+
+    async def _fire(self) -> timedelta | None:
+        fired = await self._writer.submit(fire_timers, None)
+        return timedelta(0) if fired.count >= MOST_TIMERS else fired.wait
+
+    async def _deliver(self) -> timedelta | None:
+        free = MOST_IN_FLIGHT - len(self._in_flight)
+        if not free:
+            return None
+        routing = self._playbook().routing
+        wish = outbox.Claim(free, routing.fingerprints(), routing.known_fingerprints(), tuple(self._still_paused()))
+        claimed = await self._writer.submit(outbox.claim, wish)
+        for job in claimed.jobs:
+            task = asyncio.create_task(self._send(job))
+            self._in_flight.add(task)
+            task.add_done_callback(self._done)
+        return timedelta(0) if claimed.more else claimed.wait
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._deliveries_wake.set()
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("an attempt could not be finished", error=repr(error))
+
+    def _still_paused(self) -> list[str]:
+        now = time.monotonic()
+        self._paused = {target: until for target, until in self._paused.items() if until > now}
+        return list(self._paused)
+
+    async def _send(self, job: outbox.Job) -> None:
+        """One attempt: send with no transaction open, then record, for as long as the record takes."""
+        outcome = await self._attempt(job)
+        delay = backoff(job.delivery.attempts + 1, random.random())  # noqa: S311 - jitter
+        if isinstance(outcome, Limited):
+            delay = timedelta(seconds=outcome.retry_after) if outcome.retry_after else delay
+            self._pause(job, delay)
+        self._report(job, outcome)
+        while True:
+            try:
+                await self._writer.submit(outbox.record, outbox.Attempt(job.delivery, outcome, delay))
+                return
+            except (UnavailableError, OverloadedError):
+                await asyncio.sleep(1)
+
+    async def _attempt(self, job: outbox.Job) -> Outcome:
+        playbook = self._playbook()
+        key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
+        if key is None:
+            return Failed(f"no routing key is configured that {job.delivery.target} could be sent with", warn=True, reached=False)
+        return await self._client.send(paging.event(job, playbook.public_url), key)
+
+    def _pause(self, job: outbox.Job, delay: timedelta) -> None:
+        """PagerDuty limits a routing key: every target that uses it waits."""
+        until = time.monotonic() + self._clock.real(delay)
+        keys = self._playbook().routing.fingerprints()
+        limited = {target for target, fingerprint in keys.items() if fingerprint == job.key_fingerprint}
+        self._paused |= dict.fromkeys(limited | {job.delivery.target}, until)
+
+    def _report(self, job: outbox.Job, outcome: Outcome) -> None:
+        delivery = job.delivery
+        telemetry.DELIVERIES.labels(delivery.action, type(outcome).__name__.lower()).inc()
+        facts = {
+            "incident": delivery.incident_id,
+            "target": delivery.target,
+            "action": delivery.action,
+            "dedup_key": delivery.key,
+            "attempt": delivery.attempts + 1,
+        }
+        if isinstance(outcome, Sent):
+            _log.info("PagerDuty accepted an event", **facts)
+        elif isinstance(outcome, Refused):
+            _log.error("PagerDuty refused an event", errors=outcome.errors, **facts)
+        elif isinstance(outcome, Limited):
+            _log.warning("PagerDuty asked to slow down", **facts)
+        else:
+            _log.log(30 if outcome.warn else 20, "an event did not get through and is tried again", why=outcome.reason, **facts)

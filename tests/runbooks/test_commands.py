@@ -1,0 +1,179 @@
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from alertrouter.runbooks.commands import fill, fill_parts
+
+EVIL = 'x\'; rm -rf / "$(curl evil)" `id`'
+NAMES = ("{{ labels.x }}", "{{labels.x}}", "{{ $labels.x }}", "$labels.x", "<x>")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shell")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_form_is_filled(name: str) -> None:
+    assert fill(f"kubectl logs {name} -f", {"x": "pod-1"}) == "kubectl logs pod-1 -f"
+
+
+@pytest.mark.parametrize(
+    ("code", "filled"),
+    [
+        ("a {{ labels.y }} <y> $labels.y", "a {{ labels.y }} <y> $labels.y"),  # not the alert's labels
+        ("kubectl get -o go-template='{{ .items }}' {{ $value }}", None),  # other templates
+        ("cat <<x>out", None),  # a here-document
+        ("logcli '(?P<x>a)' $x ${x} < x >", None),  # a named group, variables, redirections
+        ("<x>>log", "'5'>log"),  # a number there would be a file descriptor
+        ("head -n <x>", "head -n 5"),
+    ],
+)
+def test_what_is_no_placeholder_stays(code: str, filled: str | None) -> None:
+    assert fill(code, {"x": "5"}) == (filled or code)
+
+
+def test_a_value_that_holds_a_placeholder_is_not_expanded_again() -> None:
+    assert fill("<a> <b>", {"a": "{{ labels.b }}", "b": "<a>"}) == "'{{ labels.b }}' '<a>'"
+
+
+def test_the_parts_say_what_was_filled_and_what_is_missing() -> None:
+    assert fill_parts("get <x> <y>", {"x": "a b"}) == [
+        ("get ", "plain"),
+        ("'a b'", "filled"),
+        (" ", "plain"),
+        ("<y>", "missing"),
+    ]
+
+
+CERTAIN = [
+    "c {}",
+    "c --flag={} b",
+    "c 'pod={}' b",
+    'c "pod={}" b',
+    'c "a \\" {}"',
+    "c \\' {} \\\\",
+    "c '\\' {} ",
+    "c '${}'",
+    "c \\\n  {}",
+    "c; (d {} | e) && f",
+    "c foo#bar {} # comment",
+    "# comment\nc {}",
+    "[ -f {} ] || c $HOME {}",
+    "psql -h {} -U user",
+]
+UNCERTAIN = [
+    "c $(d {})",
+    "c `d {}`",
+    'c "$(d "{}")"',
+    'c "${{VAR:-{}}}"',
+    "c <<END\n{}\nEND",
+    "c $'{}'",
+    'c $"{}"',
+    "c ${}",  # the dollar would start $'...'
+    "c \\{}",  # the backslash would eat the quote
+    'c "\\{}"',
+    'c "a {}',  # unbalanced
+    "c {} 'a",
+    "# don't\nc {}",  # an interactive zsh reads the quote
+    "(( {} > 1 ))",
+    "[[ {} -gt 1 ]]",
+    "a[{}]=1",
+    'ssh host "ls {}"',  # read by a second shell
+    "bash -c 'ls {}'",
+    "/bin/sh -c 'ls {}'",
+    "eval ls {}",
+    "echo {} | xargs ls",
+    "psql -c \"select '{}'\"",  # another language
+    "awk '/{}/'",
+]
+
+
+@pytest.mark.parametrize("template", CERTAIN)
+def test_a_hostile_value_is_filled_where_its_place_is_certain(template: str) -> None:
+    filled = fill(template.replace("{}", "<x>"), {"x": EVIL})
+    assert "<x>" not in filled
+    plain = fill(template.replace("{}", "<x>"), {"x": "safe"})
+    assert shlex.split(filled, comments=True) == [word.replace("safe", EVIL) for word in shlex.split(plain, comments=True)]
+
+
+@pytest.mark.parametrize("template", UNCERTAIN)
+def test_a_hostile_value_leaves_the_placeholder_where_its_place_is_not(template: str) -> None:
+    code = template.replace("{{", "{").replace("}}", "}").replace("{}", "{{ labels.x }}")
+    assert fill(code, {"x": EVIL}) == code
+
+
+@pytest.mark.parametrize("template", ["c $(d {})", "ssh {} 'ls {}'", "c <<END\n{}\nEND", "awk '/{}/'"])
+def test_a_harmless_value_goes_in_anywhere_as_it_is(template: str) -> None:
+    assert fill(template.replace("{}", "<x>"), {"x": "db-1:5432"}) == template.replace("{}", "db-1:5432")
+
+
+def test_a_newline_does_not_leave_a_comment() -> None:
+    assert fill("# see <x>", {"x": "a\nrm -rf /"}) == "# see <x>"
+    assert fill("# see <x>", {"x": "a b"}) == "# see 'a b'"
+
+
+def test_in_another_language_only_harmless_values_are_filled() -> None:
+    parts = fill_parts("pod = '<x>' and ns = '<y>'", {"x": "' or 1 = 1", "y": "prod"}, shell=False)
+    assert "".join(text for text, _ in parts) == "pod = '<x>' and ns = 'prod'"
+
+
+def test_nul_cannot_be_in_a_word_and_is_not_filled() -> None:
+    assert fill("c <x>", {"x": "a\0b"}) == "c <x>"
+
+
+TRICKY = st.text(alphabet=st.sampled_from("ab1 '\"`$(){}<>|&;#\\\n\r\t*?[]~!=,-{{ labels.y }}é"), max_size=30)
+VALUES = TRICKY | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(value=VALUES, other=VALUES)
+@example(value="$(curl evil)", other="x; rm -rf /")
+@example(value="", other="'")
+def test_a_label_is_exactly_one_token_whatever_it_holds(value: str, other: str) -> None:
+    code = "run {{ labels.x }} 'a <y> b' \"$labels.x\" --z=<y>"
+    words = shlex.split(fill(code, {"x": value, "y": other}))
+    assert words == ["run", value, f"a {other} b", value, f"--z={other}"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(value=VALUES)
+@example(value="a\n$(touch /tmp/never)`id`'\"\\")
+def test_a_real_shell_sees_one_word(folder: Path, value: str) -> None:
+    code = "printf '%s\\0' <x> 'a <x>' \"<x> b\" # of <x>"
+    command = fill(code, {"x": value})
+    for shell in ("bash", "sh"):
+        done = subprocess.run([shell, "-c", command], capture_output=True, check=True, timeout=10, cwd=folder)
+        assert done.stdout.decode().split("\0") == [value, f"a {value}", f"{value} b", ""]
+
+
+PIECES = [" a", " ", "'", '"', "`", "$(", "${", "$'", "$", "\\", "#", "\n", "[", ";", "|", " <x>", "<x>"]
+
+
+def words(command: str, folder: Path) -> list[str] | None:
+    """What a real shell, with nothing to run, makes of the words after `printf`; None if it refuses."""
+    code = f"printf '%s\\0' {command}"
+    done = subprocess.run(
+        ["/bin/bash", "-c", code],
+        check=False,
+        capture_output=True,
+        cwd=folder,
+        env={"PATH": ""},
+        stdin=subprocess.DEVNULL,
+        timeout=10,
+    )
+    return done.stdout.decode().split("\0") if done.returncode == 0 else None
+
+
+@settings(max_examples=150, deadline=None)
+@given(template=st.lists(st.sampled_from(PIECES), max_size=10).map("".join), value=VALUES.map("{}'".format))
+def test_in_any_template_a_quoted_value_is_where_a_harmless_one_would_be(folder: Path, template: str, value: str) -> None:
+    code = template + " <x> z"
+    parts = fill_parts(code, {"x": value})
+    marked = words(fill(code, {"x": "MARK"}), folder)
+    assume("$$" not in code and marked is not None and all(kind != "missing" for _, kind in parts))
+    filled = words("".join(text for text, _ in parts), folder)
+    assert filled == [word.replace("MARK", value) for word in marked or ()]

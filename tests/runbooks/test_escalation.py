@@ -1,0 +1,131 @@
+from datetime import timedelta
+
+import pytest
+
+from alertrouter.escalation import Step, Unless
+from alertrouter.runbooks.parse import parse
+from alertrouter.runbooks.policy import read_list
+from alertrouter.runbooks.prose import read_policy
+
+
+def step(minutes: float, to: str, unless: Unless | None = "resolved") -> Step:
+    return Step(timedelta(minutes=minutes), to, unless if minutes else None)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "read"),
+    [
+        # the guide's two forms
+        ("Se não resolver em 15min, escalar para engenharia", step(15, "engenharia")),
+        ("Imediata para DBA", step(0, "DBA")),
+        # and theirs in English
+        ("If not resolved in 15 min, escalate to engineering", step(15, "engineering")),
+        ("If not resolved within 15 minutes, escalate to the engineering team", step(15, "engineering")),
+        ("Immediate to DBA", step(0, "DBA")),
+        ("Immediately to the DBA", step(0, "DBA")),
+        # acknowledgement
+        ("If not acknowledged in 10 min, escalate to X", step(10, "X", "acknowledged")),
+        ("Se ninguém confirmar em 20min, escalar para engenharia.", step(20, "engenharia", "acknowledged")),
+        ("Se não for reconhecido em 20 minutos, escalar para a equipe de dados", step(20, "dados", "acknowledged")),
+        # other orders, cases, spellings and units
+        ("SE NAO RESOLVER EM 1H ESCALAR PARA ENGENHARIA", step(60, "ENGENHARIA")),
+        ("Escalar para engenharia se não resolver em 1 hora", step(60, "engenharia")),
+        ("Escalate immediately to the on-call DBA", step(0, "on-call DBA")),
+        ("Se na\u0303o resolver em 90 s, escalar para o plantão", step(1.5, "plantão")),
+        ("If not resolved in 0 min, escalate to DBA", step(0, "DBA")),
+    ],
+)
+def test_a_sentence_states_a_step(sentence: str, read: Step) -> None:
+    assert read_policy(sentence) == (read,)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "",
+        "Do not escalate before 30 min",  # a negation
+        "Não escalar para engenharia",
+        "Escalar apenas se o banco cair",  # a condition that is not ours
+        "Imediata",  # to nobody
+        "Immediate to DBA and engineering",  # two targets
+        "Imediata para DBA se for produção",
+        "Immediate to DBA after 30 min",  # a contradiction
+        "Se não resolver em 15min, escalar para engenharia e avisar o gerente",
+        "If not resolved in 15 fortnights, escalate to DBA",
+        "If resolved in 15 min, escalate to DBA",
+        "Immediate to DBA (see the rota)",
+        "Check the dashboard for 15 min",  # a duration that is no delay
+        "Immediate to " + "x" * 100_000,
+    ],
+)
+def test_what_is_not_understood_to_the_last_word_is_not_read(sentence: str) -> None:
+    assert read_policy(sentence) is None
+
+
+LATER = (step(15, "engenharia"),)
+BOTH = (step(0, "DBA"), step(20, "engineering", "acknowledged"))
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "line"),
+    [
+        ("### A\ntext\n**Escalação**: Se não resolver em 15min, escalar para engenharia\n", LATER, 3),
+        ("### A\n\n**Escalação:** Se não resolver em 15min,\nescalar para engenharia\n**Nota** x\n", LATER, 3),
+        ("### A\nSeverity: high\nEscalation: Immediate to DBA\nOwner: me\n", (step(0, "DBA"),), 3),
+        ("### A\n- Severity: high\n- **Escalation**: Immediate to DBA\n", (step(0, "DBA"),), 3),
+        # sentences and items are steps, in the order of their times
+        ("### A\nEscalation: If not acked in 20 min, escalate to engineering. Immediate to DBA.\n", BOTH, 2),
+        ("### A\n**Escalation**:\n\n1. Immediate to DBA\n2. If not acked in 20m, escalate to engineering\n", BOTH, 2),
+        ("### A\n#### ESCALAMIENTO\n\n- Immediate to DBA\n- If not acked in 20m, escalate to engineering\n", BOTH, 4),
+        ("### A\n#### 3. Escalonamento:\nImmediate to DBA\n#### More\nx\n", (step(0, "DBA"),), 3),
+        # the exact form
+        ("### A\n#### Escalation\n```yaml\n- {after: 0s, to: DBA}\n```\n", (step(0, "DBA"),), 3),
+        ("### A\n**Escalation**:\n```yaml\n- {after: 0s, to: DBA}\n```\n", (step(0, "DBA"),), 2),
+        # a nested part of the same text is read, another alert's is not
+        ("### A\n#### Mitigation\n**Escalation**: Immediate to DBA\n", (step(0, "DBA"),), 3),
+        ("### A\n#### B\n**Escalation**: Immediate to DBA\n##### Escalation\nImmediate to DBA\n", None, None),
+        ("### A\n#### B\ntext\n#### Escalation\nImmediate to DBA\n", (step(0, "DBA"),), 5),
+        # the first one counts
+        ("### A\nEscalation: Immediate to DBA\n\nEscalation: Immediate to X\n", (step(0, "DBA"),), 2),
+        # stated, and not readable: where it is, and nothing guessed
+        ("### A\n**Escalação**: ligar para o João\n", None, 2),
+        ("### A\nEscalation: Immediate to DBA. Then have a coffee.\n", None, 2),
+        ("### A\n#### Escalation\n", None, 2),
+        ("### A\n#### Escalation\n```yaml\n- {after: soon}\n```\nImmediate to DBA\n", None, 3),
+        # not stated
+        ("### A\nNo word of it.\n", None, None),
+        ("### A\n<!-- Escalation: Immediate to DBA -->\n", None, None),
+        ("### A\n```\nEscalation: Immediate to DBA\n```\n", None, None),
+    ],
+)
+def test_a_section_says_its_own_escalation(text: str, policy: tuple[Step, ...] | None, line: int | None) -> None:
+    section = parse("a.md", text).sections[1]
+    assert (section.policy, section.policy_line) == (policy, line)
+
+
+def test_a_file_named_after_an_alert_is_read_under_its_title_and_parts() -> None:
+    text = "---\ntitle: x\n---\n# A\n\n## Diagnosis\n\nLook.\n\n## Escalation\n\nImmediate to DBA\n"
+    whole = parse("A.md", text).sections[0]
+    assert (whole.policy, whole.policy_line) == ((step(0, "DBA"),), 12)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("- {after: 10m, to: dba, unless: acknowledged}", (step(10, "dba", "acknowledged"),)),
+        ("- {after: 10m, to: dba}", (step(10, "dba"),)),  # unsaid: an acknowledgement does not stop it
+        ("- after: 1h\n- {after: 0s, to: dba, unless: resolved}", (step(0, "dba"), step(60, ""))),
+        ("[]", ()),  # stated: nobody else is paged
+        ("after: 10m", None),
+        ("- {after: 10, to: dba}", None),  # ten of what?
+        ("- {after: 10m, to: dba, when: never}", None),
+        ("- {after: 10m, to: [dba]}", None),
+        ("- {after: 10m, unless: sleeping}", None),
+        ("- {after: 10m, unless: [a]}", None),
+        ("- {after: 10m}\n- nonsense", None),
+        ("- {", None),
+        ("", None),
+    ],
+)
+def test_a_yaml_list_is_the_exact_form(text: str, read: tuple[Step, ...] | None) -> None:
+    assert read_list(text) == read

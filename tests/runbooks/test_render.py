@@ -1,0 +1,152 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertrouter.runbooks.render import cut, first_steps, to_html, to_plain
+
+SECTION = """**Severidade**: Critical
+**Descrição**: Taxa > 1%
+
+**Investigação**:
+1. Ver o [painel](paineis.md#erros) de erros
+2. Logs: `kubectl logs -n {{ labels.namespace }} <pod>`
+
+   ```sh
+   kubectl describe <pod>
+   ```
+   - nada? <pod>
+
+**Ação**:
+
+- Reiniciar
+
+- Esperar
+
+<!-- só para quem edita -->
+
+| a | b |
+|---|---|
+| 1 | `<pod>` |
+
+#### Depois
+
+> Fechar https://x.example
+> <https://x.example>
+***
+"""
+VALUES = {"namespace": "a b", "pod": "p-1"}
+
+
+def test_plain_text_reads_well() -> None:
+    assert (
+        to_plain(SECTION, VALUES, "https://router.example/runbooks/ops/agentes.md")
+        == """Severidade: Critical
+Descrição: Taxa > 1%
+
+Investigação:
+1. Ver o painel (https://router.example/runbooks/ops/paineis.md#erros) de erros
+2. Logs: kubectl logs -n 'a b' p-1
+   kubectl describe p-1
+   - nada? <pod>
+
+Ação:
+- Reiniciar
+- Esperar
+
+a | b
+1 | p-1
+
+Depois:
+> Fechar https://x.example
+> https://x.example"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("3) c\n4) d", "3) c\n4) d"),  # numbers as written
+        ("0. zero\n1. one", "0. zero\n1. one"),
+        ("a\\\nb  \nc", "a\nb\nc"),
+        ("![graph](/g.png) **bold** *soft*", "graph (https://router.example/g.png) bold soft"),
+        ("## Why?\ntext", "Why?\n\ntext"),
+        ("---\nt: x\n---\ntext", "text"),  # front matter is read, not shown
+        ("[x](<//\\[https:]:>)", "x (//[https:]:)"),  # a host that no URL can have
+        ("", ""),
+        ("#", ""),
+    ],
+)
+def test_plain_text_of_each_block(text: str, plain: str) -> None:
+    assert to_plain(text, {}, "https://router.example/") == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (SECTION, "Investigação:\n1. Ver o painel"),
+        ("a\n\n## Diagnosis\n\nlook", "Diagnosis:\nlook"),
+        ("**Severity**: high\n**Action**: restart\nthen wait", "Action: restart\nthen wait"),  # inside a paragraph
+        ("a\n\n**Passos para mitigar**\n\n1. x", "Passos para mitigar\n\n1. x"),
+        ("nothing of the kind", "nothing of the kind"),
+        ("Actions speak louder than any number of words\n\nb", "Actions speak louder"),  # a sentence, not a lead
+        ("a\n\n- Action: in a list", "a\n\n- Action"),  # an item, not a lead
+    ],
+)
+def test_the_first_steps_are_what_a_person_needs_first(text: str, start: str) -> None:
+    assert first_steps(text, {}, 1000).startswith(start)
+
+
+def test_the_first_steps_are_cut_at_a_line() -> None:
+    assert first_steps(SECTION, VALUES, 100) == (
+        "Investigação:\n1. Ver o painel (paineis.md#erros) de erros\n2. Logs: kubectl logs -n 'a b' p-1\n…"
+    )
+
+
+@given(st.text(alphabet="a \n", max_size=40), st.integers(min_value=0, max_value=45))
+def test_a_cut_is_never_longer_than_its_limit_and_says_so(text: str, limit: int) -> None:
+    short = cut(text, limit)
+    assert len(short) <= limit
+    assert short == text or limit == 0 or short.endswith("…")
+
+
+def test_html_marks_what_was_filled_and_what_is_missing() -> None:
+    html = to_html("`get <x> <y>`\n\n```sh\nget <x>\n```\n\n    get $labels.y", {"x": "<b>"})
+    assert '<code>get <mark class="filled">&#x27;&lt;b&gt;&#x27;</mark> ' in html
+    assert '<mark class="missing">&lt;y&gt;</mark></code>' in html
+    assert html.count('class="filled"') == 2
+    assert '<mark class="missing">$labels.y</mark>' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("<script>x</script>", "<p>&lt;script&gt;x&lt;/script&gt;</p>\n"),
+        ("a <img src=x onerror=y>", "<p>a &lt;img src=x onerror=y&gt;</p>\n"),
+        ("a <!-- hidden --> b", "<p>a  b</p>\n"),
+        ("<!-- hidden -->", ""),
+        ("[a](javascript:alert(1))", "<p>[a](javascript:alert(1))</p>\n"),
+        ("[a](JaVaScRiPt:x)", "<p>[a](JaVaScRiPt:x)</p>\n"),
+        ("[a](&#106;avascript:x)", "<p>[a](javascript:x)</p>\n"),
+        ("<vbscript:x>", "<p>&lt;vbscript:x&gt;</p>\n"),
+        ("![a](data:image/png;base64,x)", "<p>![a](data:image/png;base64,x)</p>\n"),
+        ("[a](https://x.example/?b=1&c)", '<p><a href="https://x.example/?b=1&amp;c">a</a></p>\n'),
+        ("[a](mailto:a@x.example)", '<p><a href="mailto:a@x.example">a</a></p>\n'),
+        ("[a](deploy.md#b)", '<p><a href="/runbooks/ops/deploy.md#b">a</a></p>\n'),
+        ("[a](a/b:c)", '<p><a href="/runbooks/ops/a/b:c">a</a></p>\n'),
+    ],
+)
+def test_html_is_safe(text: str, html: str) -> None:
+    assert to_html(text, {}, "/runbooks/ops/agentes.md") == html
+
+
+def test_a_fence_in_another_language_takes_harmless_values_only() -> None:
+    fence = "```sql\nselect '<x>', '<y>'\n```"
+    assert to_plain(fence, {"x": "' or 1", "y": "prod"}) == "select '<x>', 'prod'"
+
+
+@given(st.text(alphabet=st.sampled_from("#-`>*<!|[]()ab1. \n<x>:&\"'"), max_size=60), st.text(max_size=10))
+def test_any_section_is_shown_without_a_tag_of_its_own(text: str, value: str) -> None:
+    html = to_html(text, {"x": value})
+    assert "<a " not in html or "href=" in html
+    assert "<b" not in html.replace("<blockquote", "").replace("<br", "")
+    to_plain(text, {"x": value})

@@ -1,0 +1,44 @@
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlmodel import SQLModel
+
+from alertrouter.store import migrations
+from alertrouter.store.database import Database
+
+
+def test_the_migrations_build_exactly_the_tables_of_the_models(database_url: str) -> None:
+    database = Database(database_url)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+    database.close()
+
+
+def test_the_partial_indexes_are_partial(database_url: str) -> None:
+    database = Database(database_url)
+    with database.engine.connect() as connection:
+        table = "pg_indexes" if database.is_postgres else "sqlite_master"
+        column, name = ("indexdef", "indexname") if database.is_postgres else ("sql", "name")
+        found = dict(connection.execute(text(f"SELECT {name}, {column} FROM {table}")).all())
+    partial = {"incident_latest", "incident_subject", "incident_due", "incident_hold", "delivery_due", "delivery_waiting"}
+    assert {index for index in partial if "WHERE" in (found[index] or "")} == partial
+    database.close()
+
+
+def test_going_down_to_nothing_and_up_again_works(database_url: str) -> None:
+    database = Database(database_url)
+    migrations.downgrade(database.engine, "base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    assert not migrations.is_current(database.engine)
+    migrations.upgrade(database.engine)
+    assert migrations.is_current(database.engine)
+    assert "incident" in inspect(database.engine).get_table_names()
+    database.close()
+
+
+def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    database = Database(database_url)
+    migrations.upgrade(database.engine)
+    assert migrations.is_current(database.engine)
+    database.close()
