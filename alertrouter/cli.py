@@ -14,7 +14,7 @@ from alertrouter.routing import Routing
 from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.runbooks.library import Library
 from alertrouter.sandbox import create_sandbox
-from alertrouter.server import server
+from alertrouter.server import run, server
 from alertrouter.service import Service
 from alertrouter.settings import Settings, SettingsError, load_settings, unknown_variables
 from alertrouter.store import migrations
@@ -66,12 +66,9 @@ def serve(host: Host = None, port: Port = None) -> None:
         structlog.get_logger().warning("a setting means nothing", variable=line)
     try:
         service = Service(settings, routing)
-        web = server(create_app(service), host or settings.host, port or settings.port)
-        web.run()
+        run(server(create_app(service), host or settings.host, port or settings.port))
     except UnavailableError as problem:
         fail(f"ALERTROUTER_DATABASE_URL: {problem}")
-    if not web.started:
-        raise typer.Exit(1)
 
 
 def _missing(settings: Settings, routing: Routing) -> list[str]:
@@ -81,6 +78,8 @@ def _missing(settings: Settings, routing: Routing) -> list[str]:
         problems.append("ALERTROUTER_PAGERDUTY_ROUTING_KEY: set it to the integration key of a PagerDuty service (Events API v2)")
     if "runbooks_dir" in settings.model_fields_set and not settings.runbooks_dir.is_dir():
         problems.append(f"ALERTROUTER_RUNBOOKS_DIR: there is no folder {settings.runbooks_dir}")
+    if settings.escalate_to and routing.target_named(settings.escalate_to) is None:
+        problems.append(f"ALERTROUTER_ESCALATE_TO: there is no target {settings.escalate_to}")
     return problems
 
 
@@ -98,7 +97,7 @@ def sandbox(host: Host = None, port: Port = None) -> None:
     """Run the strict PagerDuty alone: set ALERTROUTER_PAGERDUTY_EVENTS_URL of a service to its address."""
     host, port = host or "127.0.0.1", port or 8099
     typer.echo(f"PagerDuty sandbox: http://{host}:{port}")
-    server(create_sandbox(), host, port).run()
+    run(server(create_sandbox(), host, port))
 
 
 @app.command()

@@ -21,7 +21,7 @@ from alertrouter.bundled import bundled
 from alertrouter.clock import Clock, fast_clock
 from alertrouter.routing import Routing, Target
 from alertrouter.sandbox import Received, create_sandbox
-from alertrouter.server import server
+from alertrouter.server import run, server
 from alertrouter.service import Service
 from alertrouter.settings import load_settings
 from alertrouter.web.app import create_app
@@ -41,7 +41,7 @@ def run_demo(speed: float, port: int) -> None:
         typer.echo(f"runbooks          {url}/runbooks")
         typer.echo(f"PagerDuty sandbox {url}/sandbox/")
         typer.echo(f"time runs {speed:g} times faster; Ctrl-C ends it\n")
-        server(_app(service, sandbox, Story(url, clock)), HOST, port).run()
+        run(server(_app(service, sandbox, Story(url, clock)), HOST, port))
 
 
 def _parts(folder: str, url: str, clock: Clock) -> tuple[Service, Starlette]:

@@ -241,4 +241,5 @@ def _message(error: Any) -> str:
         return f"{name} is not supported by this version" if name in _LATER else f"there is no option {name}"
     if error["type"] == "missing":
         return f"{name} is missing"
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    said: str = error["msg"].removeprefix("Value error, ")
+    return said if name.isdecimal() else f"{name}: {said}"

@@ -1,5 +1,9 @@
 """Running an application with uvicorn, as Alertmanager and a graceful stop need it."""
 
+import signal
+import sys
+from types import FrameType
+
 import uvicorn
 from starlette.applications import Starlette
 
@@ -22,3 +26,16 @@ def server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     return uvicorn.Server(config)
+
+
+def run(web: uvicorn.Server) -> None:
+    """Serve until SIGTERM or SIGINT, and exit with 0: being asked to stop is no failure. 1 if the start failed."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopped)  # uvicorn raises the signal again when it has stopped
+    web.run()
+    if not web.started:
+        sys.exit(1)
+
+
+def _stopped(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

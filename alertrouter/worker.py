@@ -45,6 +45,11 @@ class Worker:
         if transaction.next_timer is not None:
             self._timers_wake.set()
 
+    def poke(self) -> None:
+        """Look at once whether something is due: the clock was set."""
+        self._deliveries_wake.set()
+        self._timers_wake.set()
+
     async def run(self) -> None:
         """Work until cancelled; what is being sent then has a few seconds to end."""
         try:

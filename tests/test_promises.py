@@ -77,7 +77,7 @@ def test_killed_during_the_hold_it_resolves_after_the_restart(router: Router, sa
 
 def test_sigterm_ends_it_within_a_few_seconds_with_nothing_half_done(router: Router, sandbox: Sandbox) -> None:
     for number in range(20):
-        router.post(notification(group=f"g{number}", instance=f"i{number}"))
+        router.post(notification("NoRunbook", group=f"g{number}", instance=f"i{number}"))
     assert router.process.stop(8) == 0
     router.start()
     wait_for("every page", lambda: len(sandbox.alerts()) == 20)

@@ -24,6 +24,7 @@ _MOST_FIELD = 1000
 _MOST_LINK = 2000
 _MOST_TEXT = 20_000
 _MOST_ALERTS = 50
+_MOST_ALERT = 300
 _SEVERITIES: dict[str, Severity] = {
     **dict.fromkeys(("critical", "page", "crit", "fatal", "emergency", "disaster", "p1", "sev1"), "critical"),
     **dict.fromkeys(("error", "err", "high", "major", "p2", "sev2"), "error"),
@@ -190,7 +191,7 @@ def _step(after: timedelta, to: str, unless: str | None) -> str:
 
 
 def _alerts(firing: Sequence[Member]) -> str:
-    shown = [_line(f"{member.title} {_pairs(member.labels, ', ')}", _MOST_FIELD) for member in firing[:_MOST_ALERTS]]
+    shown = [_line(f"{member.title} {_pairs(member.labels, ', ')}", _MOST_ALERT) for member in firing[:_MOST_ALERTS]]
     left = len(firing) - len(shown)
     return "\n".join([*shown, f"… and {left:,} more"] if left else shown)
 

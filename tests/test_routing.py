@@ -1,0 +1,70 @@
+import pytest
+
+from alertrouter.routing import Route, Routing, Target, key_fingerprint, parse_matcher
+
+KEYS = ["0" * 32, "1" * 32, "2" * 32]
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "expected"),
+    [
+        ('severity="info"', {"severity": "info"}, True),
+        ('severity="info"', {"severity": "critical"}, False),
+        # a missing label is the empty string
+        ('severity=""', {}, True),
+        ('severity!=""', {}, False),
+        ('severity!="info"', {}, True),
+        # patterns match whole values
+        ('team=~"db|storage"', {"team": "storage"}, True),
+        ('team=~"db|storage"', {"team": "storages"}, False),
+        ('team=~"db.*"', {"team": "db\nx"}, True),
+        ('team!~"db|storage"', {"team": "web"}, True),
+        ('team!~"db|storage"', {"team": "db"}, False),
+        # spaces, unquoted values, quoted names, escapes
+        (" team = db ", {"team": "db"}, True),
+        ('"my label"="x"', {"my label": "x"}, True),
+        (r'path="a\"b\\c\nd"', {"path": 'a"b\\c\nd'}, True),
+        (r'path=~"\\d+"', {"path": "42"}, True),
+        (r'path=~"\d+"', {"path": "42"}, True),
+        ("região=sul", {"região": "sul"}, True),
+        ("a=", {"a": ""}, True),
+    ],
+)
+def test_a_matcher_matches_as_alertmanagers_does(text: str, labels: dict[str, str], expected: bool) -> None:
+    assert parse_matcher(text).matches(labels) is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "severity", '="x"', 'a=="x"', 'a="x', 'a="x" b="y"', 'a=~"("', '{a="b"}', 'a=~"' + "(" * 5000 + '"']
+)
+def test_what_is_no_matcher_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"matcher|pattern") as caught:
+        parse_matcher(text)
+    assert "\n" not in str(caught.value)
+
+
+def routing() -> Routing:
+    targets = [Target("oncall", KEYS[0]), Target("dba", KEYS[1], ("DBA team",), (KEYS[2],))]
+    routes = [
+        Route((parse_matcher('severity="info"'),), "none"),
+        Route((parse_matcher('team="db"'),), "dba"),
+        Route((parse_matcher('team="db"'),), "oncall"),
+    ]
+    return Routing(targets, routes, "oncall")
+
+
+def test_the_first_route_that_matches_wins_and_the_rest_goes_to_the_default_target() -> None:
+    assert routing().route({"severity": "info", "team": "db"}).target == "none"
+    assert routing().route({"team": "db"}).target == "dba"
+    assert routing().route({}).target == "oncall"
+
+
+def test_targets_are_known_by_name_and_alias_regardless_of_case() -> None:
+    assert [routing().target_named(name) for name in ("DBA", "dba TEAM", " oncall ", "nobody")] == ["dba", "dba", "oncall", None]
+
+
+def test_a_routing_key_is_found_by_its_fingerprint_and_never_shown() -> None:
+    assert routing().fingerprints() == {"oncall": key_fingerprint(KEYS[0]), "dba": key_fingerprint(KEYS[1])}
+    assert [routing().routing_key(key_fingerprint(key)) for key in KEYS] == KEYS
+    assert routing().routing_key("unknown") is None
+    assert not any(key in repr(routing().targets) + key_fingerprint(key) for key in KEYS)

@@ -1,0 +1,114 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alertrouter.escalation import Step
+from alertrouter.routing_file import RoutingFileError, read_routing
+from alertrouter.settings import load_settings
+
+KEY = "0123456789abcdef0123456789abcdef"
+TARGETS = f"targets:\n  oncall: {{routing_key: {KEY}}}\n"
+
+
+def problems(tmp_path: Path, text: str | bytes) -> list[str]:
+    file = tmp_path / "r.yml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RoutingFileError) as caught:
+        read_routing(file, load_settings({}), {})
+    return [line.removeprefix(f"{file}:") for line in caught.value.problems]
+
+
+def test_the_documented_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY + "\n")
+    file = tmp_path / "r.yml"
+    file.write_text(
+        f"""
+targets:
+  oncall: {{routing_key_env: PD}}
+  engineering: {{routing_key_file: {tmp_path / "key"}, aliases: [engenharia]}}
+  dba: {{routing_key: {KEY}, aliases: [DB], previous_routing_keys: [{KEY[::-1]}]}}
+routes:
+  - match: ['severity="info"']
+    target: none
+  - match: ['team=~"db|storage"']
+    target: dba
+    incident_per: alert
+    repage_on_new_alert: false
+    resolve_hold: 2m
+    escalation: [{{after: 10m, to: engineering, unless: acknowledged}}, {{after: 0s, to: DB}}]
+default_target: oncall
+"""
+    )
+    routing = read_routing(file, load_settings({}), {"PD": KEY})
+    route = routing.route({"team": "db"})
+    assert (route.target, route.per_alert, route.repage_on_new_alert, route.resolve_hold) == (
+        "dba",
+        True,
+        False,
+        timedelta(minutes=2),
+    )
+    assert route.escalation == (Step(timedelta(0), "DB", None), Step(timedelta(minutes=10), "engineering", "acknowledged"))
+    assert routing.route({"severity": "info"}).target == "none"
+    assert set(routing.fingerprints()) == {"oncall", "engineering", "dba"}
+
+
+def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> None:
+    routing = read_routing(None, load_settings({"PAGERDUTY_ROUTING_KEY": KEY}))
+    assert list(routing.fingerprints()) == ["oncall"]
+    assert read_routing(None, load_settings({})).fingerprints() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # not YAML, not text, not a mapping
+        ("targets: [", ["1: expected the node content, but found '<stream end>'"]),
+        (b"\xff", ["1: it is not UTF-8"]),
+        ("- a", ["1: it is not a mapping with targets"]),
+        ("", ["1: it is not a mapping with targets"]),
+        # what is wanted and missing, and what is not known
+        ("routes: []", ["1: targets is missing"]),
+        (TARGETS + "routs: []", ["3: there is no option routs"]),
+        (TARGETS + "targets: {}", ["3: targets stands twice"]),
+        # keys: exactly one way, of the right shape, and never in the message
+        ("targets:\n  oncall: {}\n", ["2: it wants one of routing_key, routing_key_env and routing_key_file"]),
+        ("targets:\n  oncall:\n    routing_key: canary\n", ["3: a routing key is 32 letters and digits"]),
+        ("targets:\n  oncall:\n    routing_key_env: UNSET\n", ["3: the variable UNSET is not set"]),
+        ("targets:\n  oncall:\n    routing_key_file: /nowhere\n", ["3: the file /nowhere cannot be read"]),
+        # routes
+        (
+            TARGETS + "routes:\n  - match: ['severity']\n",
+            ["""4: 'severity' is not a matcher such as severity="info" or team=~"db|storage\""""],
+        ),
+        (TARGETS + "routes:\n  - match: []\n    target: nobody\n", ["5: there is no target nobody"]),
+        (TARGETS + "routes:\n  - match: []\n    escalation: [{after: 5m, to: ops}]\n", ["5: there is no target ops"]),
+        (
+            TARGETS + "routes:\n  - match: []\n    escalation: [{after: soon}]\n",
+            ["5: after: 'soon' is not a duration such as 90s, 15m or 1h30m"],
+        ),
+        (TARGETS + "default_target: ops\n", ["3: there is no target ops"]),
+        # one name for two targets
+        (TARGETS + f"  other: {{routing_key: {KEY}, aliases: [ONCALL]}}\n", ["3: ONCALL is a name of oncall, too"]),
+        # what a later version may read must not be ignored by this one
+        (TARGETS + "routes:\n  - match: []\n    heartbeat: 10m\n", ["5: heartbeat is not supported by this version"]),
+        (TARGETS + "alertmanagers: {}\n", ["3: alertmanagers is not supported by this version"]),
+        # all at once, in the order of the lines
+        (
+            "targets:\n  oncall:\n    routing_key: x\n  b: {}\ndefault_target: c\n",
+            [
+                "3: a routing key is 32 letters and digits",
+                "4: it wants one of routing_key, routing_key_env and routing_key_file",
+                "5: there is no target c",
+            ],
+        ),
+    ],
+)
+def test_every_problem_is_told_with_its_line(tmp_path: Path, text: str | bytes, expected: list[str]) -> None:
+    assert problems(tmp_path, text) == expected
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RoutingFileError) as caught:
+        read_routing(tmp_path / "none.yml", load_settings({}), {})
+    assert caught.value.problems == [f"{tmp_path / 'none.yml'}: it cannot be read: No such file or directory"]

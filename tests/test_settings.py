@@ -1,0 +1,86 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alertrouter.settings import SettingsError, in_clear, load_settings, unknown_variables
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def problems(**env: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(env)
+    return caught.value.lines
+
+
+def test_without_any_variable_the_documented_defaults_hold() -> None:
+    settings = load_settings({})
+    assert settings.database_url == "sqlite:///alertrouter.db"
+    assert (settings.escalate_after, settings.resolve_hold) == (timedelta(minutes=15), timedelta(seconds=60))
+    assert settings.base_url == "http://127.0.0.1:8080"
+    assert settings.max_body == 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        # durations have one spelling
+        ("RESOLVE_HOLD", "1 minute", "'1 minute' is not a duration such as 90s, 15m or 1h30m"),
+        # numbers have bounds
+        ("PORT", "70000", "Input should be less than or equal to 65535 ('70000')"),
+        # Kubernetes gives a Service named alertrouter this one
+        (
+            "PORT",
+            "tcp://10.0.0.1:8080",
+            "Kubernetes set it for a Service of that name; set enableServiceLinks: false, or a number",
+        ),
+        # a sign-in that this version lacks must not be taken for one that works
+        ("AUTH", "oidc", "Input should be 'none' ('oidc')"),
+        ("LOG_FORMAT", "xml", "Input should be 'json' or 'console' ('xml')"),
+        ("MAX_BODY", "big", "'big' is not a size such as 1000000, 512KiB or 64MiB"),
+        ("PAGERDUTY_EVENTS_URL", "events.pagerduty.com", "'events.pagerduty.com' is not an http or https address"),
+        ("DATABASE_URL", "mysql://x:secret@y/z", "the address starts with sqlite:/// or postgresql://"),
+        ("PAGERDUTY_ROUTING_KEY", "tooshort", "a routing key is 32 letters and digits"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_variable(variable: str, value: str, line: str) -> None:
+    assert problems(**{f"ALERTROUTER_{variable}": value}) == [f"ALERTROUTER_{variable}: {line}"]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    assert len(problems(ALERTROUTER_PORT="x", ALERTROUTER_RESOLVE_HOLD="y", ALERTROUTER_AUTH="z")) == 3
+
+
+def test_a_secret_is_neither_shown_nor_told() -> None:
+    settings = load_settings({"ALERTROUTER_PAGERDUTY_ROUTING_KEY": KEY, "ALERTROUTER_WEBHOOK_TOKENS": "canary"})
+    assert KEY not in repr(settings)
+    assert "canary" not in repr(settings)
+    assert "canary" not in str(problems(ALERTROUTER_PAGERDUTY_ROUTING_KEY="canary"))
+
+
+def test_the_routing_key_is_also_read_without_the_prefix_which_wins() -> None:
+    key = load_settings({"PAGERDUTY_ROUTING_KEY": KEY}).pagerduty_routing_key
+    assert key is not None
+    assert key.get_secret_value() == KEY
+    other = load_settings({"PAGERDUTY_ROUTING_KEY": "x", "ALERTROUTER_PAGERDUTY_ROUTING_KEY": KEY}).pagerduty_routing_key
+    assert other == key
+
+
+def test_a_setting_is_read_from_the_file_that_its_twin_names(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("one, two\n")
+    assert in_clear(load_settings({"ALERTROUTER_WEBHOOK_TOKENS_FILE": str(file)}).webhook_tokens) == ["one", "two"]
+    assert problems(ALERTROUTER_PORT_FILE="/nowhere") == [
+        "ALERTROUTER_PORT_FILE: /nowhere cannot be read: No such file or directory"
+    ]
+    assert problems(ALERTROUTER_HOST="a", ALERTROUTER_HOST_FILE=str(file)) == [
+        "ALERTROUTER_HOST_FILE: ALERTROUTER_HOST is set, too: one of them, please"
+    ]
+
+
+def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does() -> None:
+    env = {"ALERTROUTER_RESOLVE_HODL": "60s", "ALERTROUTER_SERVICE_HOST": "k8s", "ALERTROUTER_PORT_80_TCP": "k8s", "PATH": "/"}
+    assert unknown_variables(env) == [
+        "ALERTROUTER_RESOLVE_HODL: there is no such setting; did you mean ALERTROUTER_RESOLVE_HOLD?"
+    ]
