@@ -1,0 +1,83 @@
+"""The buttons of an incident's page: plain forms, answered by going back to the page."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from alertrouter.actions import Action, UnknownIncidentError, act
+from alertrouter.durations import parse_duration
+from alertrouter.incidents import Acknowledged, Escalated, Event, NothingLeftError, Resolved, Snoozed
+from alertrouter.store.database import UnavailableError
+from alertrouter.store.writer import OverloadedError
+from alertrouter.urls import incident_url
+from alertrouter.web.http import read_body, service_of
+from alertrouter.web.rendering import Endpoint, message, prefix_of, readable
+
+ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
+_MOST_BODY = 64 * 1024
+_MOST_FIELDS = 20
+
+
+def pressing(action: str) -> Endpoint:
+    """One button: 303 to the incident's page; 403 from another site, 404, 409 and 503 as pages that lead back."""
+
+    @readable
+    async def press(request: Request) -> Response:
+        if is_cross_site(request):
+            raise HTTPException(403, "The button was not pressed on a page of alertrouter.")
+        incident_id = request.path_params["id"]
+        back = incident_url(prefix_of(request), incident_id)
+        event = _event(action, await _form(request))
+        try:
+            await service_of(request).writer.submit(act, Action(incident_id, event))
+        except UnknownIncidentError:
+            raise HTTPException(404, "There is no such incident.") from None
+        except NothingLeftError as problem:
+            return message(request, 409, f"Nothing was done: {problem}.", back)
+        except (UnavailableError, OverloadedError):
+            return message(request, 503, "Nothing was done: the database does not answer just now. Go back and press again.", back)
+        return RedirectResponse(back, 303)
+
+    return press
+
+
+def is_cross_site(request: Request) -> bool:
+    """Whether a browser says that another site's page sent this. Without a browser there is nobody to be tricked."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is not None and _host(origin) != request.headers.get("host", "").lower()
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The first value of each field."""
+    body = await read_body(request, _MOST_BODY)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise HTTPException(400, "The form has too many fields.") from None
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _event(action: str, form: dict[str, str]) -> Event:
+    by = " ".join(form.get("by", "").replace("\0", " ").split())[:200] or "somebody"
+    if action == "acknowledge":
+        return Acknowledged(by)
+    if action == "resolve":
+        return Resolved(by)
+    if action == "escalate":
+        return Escalated(by)
+    try:
+        return Snoozed(by, parse_duration(form.get("for", "")))
+    except ValueError as problem:
+        raise HTTPException(400, f"For how long? {problem}.") from None

@@ -1,0 +1,110 @@
+"""How the pages are made: templates, moments and durations for people, errors that can be read."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from alertrouter.moments import rfc3339
+from alertrouter.store.database import UnavailableError, is_unavailable
+from alertrouter.store.writer import OverloadedError
+from alertrouter.web.http import service_of
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_TITLES = {
+    400: "That cannot be read",
+    403: "Refused",
+    404: "Not found",
+    409: "That cannot be done now",
+    413: "Too large",
+    503: "Try again in a moment",
+}
+
+
+def prefix_of(request: Request) -> str:
+    """What the paths of links on the pages start with: the path of PUBLIC_URL, empty for most."""
+    return urlsplit(service_of(request).base_url).path.rstrip("/")
+
+
+def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page from a template."""
+    shown = _TEMPLATES.get_template(template).render(prefix=prefix_of(request), path=request.url.path, **values)
+    return HTMLResponse(shown, status)
+
+
+def message(request: Request, status: int, text: str, back: str = "") -> HTMLResponse:
+    """A page that says one thing; `back` is an address to return to. One that cannot be shown just now tries again by itself."""
+    again = status == 503 and request.method == "GET"
+    return page(request, "message.html", status, title=_TITLES.get(status, "Error"), text=text, back=back, again=again)
+
+
+def readable(endpoint: Endpoint) -> Endpoint:
+    """Turn an endpoint's errors, and a database that is down, into pages."""
+
+    @wraps(endpoint)
+    async def shown(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except HTTPException as problem:
+            return message(request, problem.status_code, problem.detail)
+        except DBAPIError as problem:
+            if not is_unavailable(problem):
+                raise
+        except (UnavailableError, OverloadedError):
+            pass
+        return message(request, 503, "The database does not answer just now. The runbooks can still be read.")
+
+    return shown
+
+
+def spell(duration: timedelta) -> str:
+    """A duration as people say it, in its two largest units: `42 s`, `12 min`, `2 h 5 min`, `3 d 4 h`; seconds only alone."""
+    seconds = max(int(duration.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    units = ((days, "d"), (hours, "h"), (minutes, "min")) if not days else ((days, "d"), (hours, "h"))
+    return " ".join(f"{count} {unit}" for count, unit in units if count)
+
+
+def when(moment: datetime) -> Markup:
+    """A moment as a `<time>` in UTC, to the second."""
+    moment = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(rfc3339(moment), moment)
+
+
+def until(moment: datetime, now: datetime) -> Markup:
+    """How long it is from `now` to `moment`, as a `<time>`; "now" once it has come."""
+    text = f"in {spell(moment - now)}" if moment > now else "now"
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(
+        rfc3339(moment), moment.astimezone(UTC), text
+    )
+
+
+def web_link(url: str) -> str:
+    """`url` if it is a whole http or https address, else nothing: labels may hold any scheme."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in {"http", "https"} and parts.netloc else ""
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters |= {"spell": spell, "when": when, "until": until, "web_link": web_link}
