@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,10 @@ class Running:
         received = (await self.pagerduty.get("/events")).json()["events"]
         return [one["event"] for one in received]
 
+    async def rotate(self, routing: Routing) -> None:
+        """Go on with another routing, as after a restart with another routing file."""
+        self.service.playbook = replace(self.service.playbook, routing=routing)
+
     async def settled(self) -> list[dict[str, Any]]:
         """What PagerDuty received, once nothing that is due is left to do."""
         self.service.worker.poke()
@@ -85,7 +90,8 @@ class Running:
         pending = (await self.http.get("/api/v1/deliveries?state=pending&limit=500")).json()["deliveries"]
         incidents = (await self.http.get("/api/v1/incidents?status=open&limit=500")).json()["incidents"]
         due = [one for one in incidents if (one["resolve_at"] or one["escalation"]["due_at"] or "z") <= now]
-        return not due and not [one for one in pending if one["due_at"] <= now or not one["attempts"]]
+        in_flight = self.service.worker._in_flight
+        return not in_flight and not due and not [one for one in pending if one["due_at"] <= now or not one["attempts"]]
 
 
 async def until(probe: Callable[[], Any], seconds: float = 10.0) -> Any:

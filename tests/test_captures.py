@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from serving import running
 
 PAYLOADS = Path(__file__).parent / "payloads"

@@ -78,7 +78,7 @@ def acting(action: str) -> Endpoint:
     @with_token
     async def act_on_incident(request: Request) -> Response:
         service = service_of(request)
-        event = _event(action, await _object(request))
+        event = event_of(action, await _object(request))
         try:
             await service.writer.submit(act, Action(request.path_params["id"], event))
         except NothingLeftError as problem:
@@ -137,7 +137,8 @@ async def _object(request: Request) -> dict[str, Any]:
         raise HTTPException(400, f"the body is not a JSON object: {problem}") from None
 
 
-def _event(action: str, given: dict[str, Any]) -> Event:
+def event_of(action: str, given: dict[str, Any]) -> Event:
+    """What an action with these fields (`by`, `for`, `step`) means for the incident; 400 for what cannot be read."""
     by = given.get("by") or "somebody"
     if not isinstance(by, str):
         raise HTTPException(400, "by is not a string")

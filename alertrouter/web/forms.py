@@ -7,15 +7,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from alertrouter.actions import Action, UnknownIncidentError, act
-from alertrouter.durations import parse_duration
-from alertrouter.incidents import Acknowledged, Escalated, Event, NothingLeftError, Resolved, Snoozed
+from alertrouter.incidents import NothingLeftError
 from alertrouter.store.database import UnavailableError
 from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
+from alertrouter.web.api import event_of
 from alertrouter.web.http import read_body, service_of
-from alertrouter.web.rendering import Endpoint, message, prefix_of, readable
+from alertrouter.web.rendering import Endpoint, incident_id, message, prefix_of, readable
 
-ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
 _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20
 
@@ -27,17 +26,18 @@ def pressing(action: str) -> Endpoint:
     async def press(request: Request) -> Response:
         if is_cross_site(request):
             raise HTTPException(403, "The button was not pressed on a page of alertrouter.")
-        incident_id = request.path_params["id"]
-        back = incident_url(prefix_of(request), incident_id)
-        event = _event(action, await _form(request))
+        chosen = incident_id(request)
+        back = incident_url(prefix_of(request), chosen)
+        event = event_of(action, await _form(request))
         try:
-            await service_of(request).writer.submit(act, Action(incident_id, event))
+            await service_of(request).writer.submit(act, Action(chosen, event))
         except UnknownIncidentError:
             raise HTTPException(404, "There is no such incident.") from None
         except NothingLeftError as problem:
             return message(request, 409, f"Nothing was done: {problem}.", back)
         except (UnavailableError, OverloadedError):
-            return message(request, 503, "Nothing was done: the database does not answer just now. Go back and press again.", back)
+            why = "Nothing was done: the database does not answer just now. Go back and press again."
+            return message(request, 503, why, back)
         return RedirectResponse(back, 303)
 
     return press
@@ -67,17 +67,3 @@ async def _form(request: Request) -> dict[str, str]:
     except ValueError:
         raise HTTPException(400, "The form has too many fields.") from None
     return {name: values[0] for name, values in fields.items()}
-
-
-def _event(action: str, form: dict[str, str]) -> Event:
-    by = " ".join(form.get("by", "").replace("\0", " ").split())[:200] or "somebody"
-    if action == "acknowledge":
-        return Acknowledged(by)
-    if action == "resolve":
-        return Resolved(by)
-    if action == "escalate":
-        return Escalated(by)
-    try:
-        return Snoozed(by, parse_duration(form.get("for", "")))
-    except ValueError as problem:
-        raise HTTPException(400, f"For how long? {problem}.") from None

@@ -18,7 +18,7 @@ _POLICY = "; ".join(
 
 
 class SecurityHeaders:
-    """ASGI middleware: nothing is sniffed; HTML loads from this service alone, is never framed, and tells no other site of itself.
+    """ASGI middleware: nothing is sniffed; HTML loads from this service alone, is never framed and tells other sites nothing.
 
     The referrer policy is `same-origin`: under `no-referrer` browsers send `Origin: null` with the pages' own forms, which then
     look like another site's.

@@ -14,7 +14,7 @@ from alertrouter.runbooks.render import to_html
 from alertrouter.runbooks.section import Document, Section
 from alertrouter.urls import section_url
 from alertrouter.web.http import service_of
-from alertrouter.web.rendering import page, prefix_of, readable
+from alertrouter.web.rendering import message, page, prefix_of, readable
 
 _MOST_QUERY = 200
 _MARKS = re.compile(r"[\u0300-\u036f]+")
@@ -44,7 +44,7 @@ async def runbook(request: Request) -> Response:
     path = request.path_params["path"]
     document = next((document for document in service_of(request).library.documents if document.path == path), None)
     if document is None:
-        return _not_found(request, f"There is no runbook {path}.")
+        return message(request, 404, f"There is no file {path} in the runbooks folder.", f"{prefix_of(request)}/runbooks")
     html = await asyncio.to_thread(document_html, document, section_url(prefix_of(request), path, ""))
     return page(request, "runbook.html", document=document, html=html)
 
@@ -58,7 +58,8 @@ async def runbook_for(request: Request) -> Response:
     labels = {name: value for name, equals, value in pairs if name and equals} | {"alertname": alertname}
     match = service.library.index.find(labels, None, service.base_url)
     if match is None:
-        return _not_found(request, f"There is no runbook for {alertname}.", alertname)
+        how = f"No runbook for {alertname}: add a heading “### {alertname}” to a file in the runbooks folder."
+        return message(request, 404, how, f"{prefix_of(request)}/runbooks")
     return RedirectResponse(section_url(prefix_of(request), match.section.path, match.section.anchor), 302)
 
 
@@ -74,10 +75,6 @@ def document_html(document: Document, base: str) -> str:
         return f'<h{tag[1]} id="{anchor}">' if anchor else tag[0]
 
     return _HEADING.sub(with_id, to_html(document.body, {}, base))
-
-
-def _not_found(request: Request, text: str, alertname: str = "") -> Response:
-    return page(request, "runbook_missing.html", 404, text=text, alertname=alertname)
 
 
 def _listed(documents: Iterable[Document], query: str) -> list[_File]:

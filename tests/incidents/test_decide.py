@@ -366,7 +366,11 @@ class TestANewAlertInAnAcknowledgedIncident:
         story = self.acknowledged()
         story.notify(200, fires("c"))
         assert story.sent[2:] == ["trigger #1/2 -> oncall"]
-        assert (story.incident.status, story.incident.acknowledged_by, story.incident.acknowledged_at) == ("triggered", None, None)
+        assert (story.incident.status, story.incident.acknowledged_by, story.incident.acknowledged_at) == (
+            "triggered",
+            None,
+            None,
+        )
         assert story.incident.due_at == at(800)
         story.happen(210, Acknowledged("bia"))
         story.notify(220, fires("d"))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import Running, running
 
 from processes import notification
-from serving import Running, running
 
 
 def alert(**given: Any) -> dict[str, Any]:
@@ -127,7 +127,10 @@ async def test_ten_thousand_alerts_in_one_body_are_taken_and_paged_once(database
 async def test_a_body_above_max_body_is_413(database_url: str, tmp_path: Path) -> None:
     async with running(database_url, tmp_path, {"ALERTROUTER_MAX_BODY": "10000"}) as router:
         answer = await router.post(b" " * 10_001)
-        assert (answer.status_code, answer.json()) == (413, {"error": "the body is larger than 10000 bytes (ALERTROUTER_MAX_BODY)"})
+        assert (answer.status_code, answer.json()) == (
+            413,
+            {"error": "the body is larger than 10000 bytes (ALERTROUTER_MAX_BODY)"},
+        )
 
 
 async def test_a_locked_database_is_503_within_five_seconds_and_the_retry_is_taken(sqlite_template: Path, tmp_path: Path) -> None:
