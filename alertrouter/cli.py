@@ -1,25 +1,21 @@
-"""The commands."""
+"""The commands.
+
+What only some of them need is imported where it is used: `alertrouter incidents` must not wait for a web server and a
+database layer to be loaded.
+"""
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import httpx
-import structlog
 import typer
 
-from alertrouter import telemetry
-from alertrouter.demo import run_demo
 from alertrouter.routing import Routing
 from alertrouter.routing_file import RoutingFileError, read_routing
-from alertrouter.runbooks.library import Library
-from alertrouter.sandbox import create_sandbox
-from alertrouter.server import run, server
-from alertrouter.service import Service
 from alertrouter.settings import Settings, SettingsError, load_settings, unknown_variables
-from alertrouter.store import migrations
-from alertrouter.store.database import Database, UnavailableError, is_unavailable
-from alertrouter.web.app import create_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
 db = typer.Typer(no_args_is_help=True, help="The database.")
@@ -57,6 +53,13 @@ def _routing(settings: Settings) -> Routing:
 @app.command()
 def serve(host: Host = None, port: Port = None) -> None:
     """Run the service; its database is created or migrated first."""
+    import structlog
+
+    from alertrouter import telemetry
+    from alertrouter.server import run, server
+    from alertrouter.service import Service
+    from alertrouter.web.app import create_app
+
     settings = _settings()
     routing = _routing(settings)
     if problem := _missing(settings, routing):
@@ -64,11 +67,24 @@ def serve(host: Host = None, port: Port = None) -> None:
     telemetry.configure_logs(settings.log_format)
     for line in unknown_variables(dict(os.environ)):
         structlog.get_logger().warning("a setting means nothing", variable=line)
-    try:
+    with _database_errors():
         service = Service(settings, routing)
-        run(server(create_app(service), host or settings.host, port or settings.port))
-    except UnavailableError as problem:
-        fail(f"ALERTROUTER_DATABASE_URL: {problem}")
+        service.prepare()
+    run(server(create_app(service), host or settings.host, port or settings.port))
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """A database that cannot be reached ends the command with one line."""
+    from alertrouter.store.database import UnavailableError, is_unavailable
+
+    try:
+        yield
+    except Exception as problem:
+        if not (isinstance(problem, UnavailableError) or is_unavailable(problem)):
+            raise
+        cause = getattr(problem, "orig", None) or problem
+        fail(f"ALERTROUTER_DATABASE_URL: {str(cause).splitlines()[0]}")
 
 
 def _missing(settings: Settings, routing: Routing) -> list[str]:
@@ -89,12 +105,17 @@ def demo(
     port: Port = None,
 ) -> None:
     """Run the service with a PagerDuty sandbox, the sample runbooks and a told story of incidents."""
+    from alertrouter.demo import run_demo
+
     run_demo(speed, port or _settings().port)
 
 
 @app.command()
 def sandbox(host: Host = None, port: Port = None) -> None:
     """Run the strict PagerDuty alone: set ALERTROUTER_PAGERDUTY_EVENTS_URL of a service to its address."""
+    from alertrouter.sandbox import create_sandbox
+    from alertrouter.server import run, server
+
     host, port = host or "127.0.0.1", port or 8099
     typer.echo(f"PagerDuty sandbox: http://{host}:{port}")
     run(server(create_sandbox(), host, port))
@@ -103,6 +124,8 @@ def sandbox(host: Host = None, port: Port = None) -> None:
 @app.command()
 def check() -> None:
     """Check the settings, the routing file and the runbooks; 1 if anything is wrong."""
+    from alertrouter.runbooks.library import Library
+
     settings = _settings()
     routing = _routing(settings)
     library = Library([settings.runbooks_dir])
@@ -116,15 +139,13 @@ def check() -> None:
 @db.command()
 def upgrade() -> None:
     """Create the tables, or bring them up to date."""
-    settings = _settings()
-    try:
-        database = Database(settings.database_url)
+    from alertrouter.store import migrations
+    from alertrouter.store.database import Database
+
+    with _database_errors():
+        database = Database(_settings().database_url)
         migrations.upgrade(database.engine)
-    except Exception as problem:
-        if not is_unavailable(problem) and not isinstance(problem, UnavailableError):
-            raise
-        fail(f"ALERTROUTER_DATABASE_URL: {str(problem).splitlines()[0]}")
-    database.close()
+        database.close()
 
 
 @incidents.command("list")

@@ -57,7 +57,9 @@ def _parts(folder: str, url: str, clock: Clock) -> tuple[Service, Starlette]:
         }
     )
     names = {key: name for name, key in keys.items()}
-    return Service(settings, routing, clock), create_sandbox(clock.now, _tell, names)
+    service = Service(settings, routing, clock)
+    service.prepare()
+    return service, create_sandbox(clock.now, _tell, names)
 
 
 def _tell(received: Received) -> None:
@@ -92,7 +94,7 @@ class Problem:
 ERRORS = Problem("HighErrorRate", "critical", "Taxa de erro acima de 1%", (("error_type", "llm"), ("namespace", "agents")))
 DATABASE = Problem("DatabaseDown", "critical", "Nenhuma conexão ativa com o banco", (("instance", "pg-0:5432"),))
 LATENCY = Problem("HighLatency", "warning", "Latência p95 acima de 5 s", (("namespace", "agents"),))
-LLM = Problem("LLMAPIFailures", "warning", "Falhas na API do LLM", (("error_type", "llm"),))
+COST = Problem("HighLLMCost", "warning", "Custo com LLM acima de 10 USD por hora")
 
 
 class Story:
@@ -121,10 +123,10 @@ class Story:
         await self._notify(LATENCY, firing=False)
         await self._at(4.8, "... within the hold: the resolve is not sent")
         await self._notify(LATENCY)
-        await self._at(6, "LLMAPIFailures fires, and Ana acknowledges it: its escalation stops if it says «ninguém confirmar»")
-        [llm] = await self._notify(LLM)
+        await self._at(6, "HighLLMCost fires, and Ana takes it: «Se ninguém confirmar» stops its escalation")
+        [cost] = await self._notify(COST)
         await self._at(7, "")
-        await self._act(llm, "acknowledge", "Ana")
+        await self._act(cost, "acknowledge", "Ana")
         await self._at(9, "HighLatency really resolves: PagerDuty is told a minute later, when the hold is over")
         await self._notify(LATENCY, firing=False)
         await self._at(12, "Bia resolves DatabaseDown on its page")

@@ -43,13 +43,16 @@ class Service:
         """What the links to this service start with."""
         return self.settings.base_url
 
-    async def start(self) -> None:
-        """Migrate, read the runbooks, and go to work."""
-        await asyncio.to_thread(migrations.upgrade, self.database.engine)
-        await asyncio.to_thread(self.library.load)
+    def prepare(self) -> None:
+        """Create or migrate the database, and read the runbooks."""
+        migrations.upgrade(self.database.engine)
+        self.library.load()
         for problem in self.library.errors:
             _log.warning("a runbook cannot be read", problem=problem)
         self.playbook = replace(self.playbook, index=self.library.index)
+
+    async def start(self) -> None:
+        """Go to work, after `prepare()`."""
         client = EventsClient(self.settings.pagerduty_events_url)
         self._stack.push_async_callback(client.aclose)
         self._stack.callback(self.database.close)

@@ -138,6 +138,7 @@ async def running(
             }
         )
         service = Service(settings, routing or Routing(TARGETS, (), "oncall"), Clock(lambda: clock.now))
+        await asyncio.to_thread(service.prepare)
         app = create_app(service)
         async with (
             app.router.lifespan_context(app),

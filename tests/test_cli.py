@@ -1,0 +1,165 @@
+"""The commands, as a person runs them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from processes import KEYS, Process, Router, Sandbox, ending, free_port, notification, wait_for
+
+
+def run(*arguments: str, cwd: Path, **env: str) -> tuple[int, str]:
+    """The exit code, and all that was printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "alertrouter.cli", *arguments],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "line"),
+    [
+        (
+            {},
+            "alertrouter: ALERTROUTER_PAGERDUTY_ROUTING_KEY: "
+            "set it to the integration key of a PagerDuty service (Events API v2)",
+        ),
+        (
+            {"ALERTROUTER_RESOLVE_HOLD": "a minute"},
+            "alertrouter: ALERTROUTER_RESOLVE_HOLD: 'a minute' is not a duration such as 90s, 15m or 1h30m",
+        ),
+        (
+            {"PAGERDUTY_ROUTING_KEY": KEYS["oncall"], "ALERTROUTER_RUNBOOKS_DIR": "nowhere"},
+            "alertrouter: ALERTROUTER_RUNBOOKS_DIR: there is no folder nowhere",
+        ),
+        (
+            {"PAGERDUTY_ROUTING_KEY": KEYS["oncall"], "ALERTROUTER_ESCALATE_TO": "ops"},
+            "alertrouter: ALERTROUTER_ESCALATE_TO: there is no target ops",
+        ),
+        (
+            {"PAGERDUTY_ROUTING_KEY": KEYS["oncall"], "ALERTROUTER_DATABASE_URL": "sqlite:///nowhere/x.db"},
+            "alertrouter: ALERTROUTER_DATABASE_URL: the folder of nowhere/x.db does not exist",
+        ),
+        ({"ALERTROUTER_CONFIG": "none.yml"}, "alertrouter: none.yml: it cannot be read: No such file or directory"),
+    ],
+)
+def test_serve_refuses_to_start_with_one_line_that_says_what_to_set(env: dict[str, str], line: str, tmp_path: Path) -> None:
+    code, said = run("serve", cwd=tmp_path, **env)
+    assert (code, said.strip().splitlines()) == (1, [line])
+    assert not list(tmp_path.iterdir()), "a start that failed leaves nothing behind"
+
+
+def test_serve_says_in_one_line_that_postgres_cannot_be_reached(tmp_path: Path) -> None:
+    url = f"postgresql://nobody:canary@127.0.0.1:{free_port()}/none"
+    code, said = run("serve", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"], ALERTROUTER_DATABASE_URL=url)
+    assert code == 1
+    assert "canary" not in said
+    assert [line.startswith("alertrouter: ALERTROUTER_DATABASE_URL: ") for line in said.strip().splitlines()] == [True]
+
+
+def test_check_tells_everything_that_is_wrong_and_all_well(tmp_path: Path) -> None:
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks" / "bad.md").write_bytes(b"# x\n\xff")
+    code, said = run("check", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"])
+    assert (code, said) == (1, "alertrouter: runbooks/bad.md:2: not UTF-8\n")
+    (tmp_path / "runbooks" / "bad.md").write_text("# x\n")
+    code, said = run("check", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"])
+    assert (code, said) == (0, "all well: 1 targets, 1 runbooks\n")
+
+
+def test_db_upgrade_makes_the_tables(tmp_path: Path) -> None:
+    assert run("db", "upgrade", cwd=tmp_path) == (0, "")
+    assert (tmp_path / "alertrouter.db").stat().st_size > 0
+    assert run("db", "upgrade", cwd=tmp_path) == (0, "")
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Iterator[Router]:
+    """A service with its sandbox."""
+    sandbox = Sandbox(tmp_path)
+    with ending(sandbox):
+        running = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'cli.db'}", ALERTROUTER_API_TOKENS="secret")
+        with ending(running):
+            yield running
+
+
+def test_incidents_are_handled_from_the_terminal(router: Router, tmp_path: Path) -> None:
+    [incident] = router.post(notification()).json()["incidents"]
+    env = {"ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": "secret"}
+
+    def say(*arguments: str) -> str:
+        code, said = run("incidents", *arguments, cwd=tmp_path, **env)
+        assert code == 0, said
+        return said
+
+    assert incident in say("list")
+    shown = say("show", incident)
+    assert "Opened by HighErrorRate" in shown
+    assert "kubectl logs -n prod deploy/api" in shown
+    [incident] = router.post(notification("NoRunbook", group="other")).json()["incidents"]
+    assert "next step at" in say("snooze", incident, "--for", "30m")
+    assert "acknowledged" in say("ack", incident, "--by", "ana")
+    say("escalate", incident)
+    assert run("incidents", "escalate", incident, cwd=tmp_path, **env)[0] == 1
+    assert "resolved" in say("resolve", incident)
+    assert incident not in say("list")
+    assert incident in say("list", "--status", "all")
+    assert run("incidents", "show", "nosuch", cwd=tmp_path, **env) == (1, "alertrouter: there is no incident nosuch\n")
+    assert run("incidents", "list", cwd=tmp_path, **{**env, "ALERTROUTER_API_TOKEN": "wrong"}) == (
+        1,
+        "alertrouter: an API token is wanted (ALERTROUTER_API_TOKENS)\n",
+    )
+
+
+def test_a_service_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    code, said = run("incidents", "list", cwd=tmp_path, ALERTROUTER_URL=f"http://127.0.0.1:{free_port()}")
+    assert code == 1
+    assert said.count("\n") == 1
+    assert "(ALERTROUTER_URL)" in said
+
+
+def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    port = free_port()
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    arguments = [sys.executable, "-m", "alertrouter.cli", "demo", "--speed", "300"]
+    log = tmp_path / "demo.log"
+    env = {"ALERTROUTER_PORT": str(port), "TMPDIR": str(temporary), "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    process = Process(arguments, env, log)
+    try:
+        wait_for("the end of the story", lambda: "the story is over" in log.read_text(), 40)
+        wait_for("the last resolve", lambda: all(one["status"] != "triggered" for one in _alerts(port)), 20)
+        told = {(one["event"]["payload"]["summary"].split(" on ")[0], one["routing_key"], one["status"]) for one in _alerts(port)}
+        assert told == {
+            ("[CRITICAL] HighErrorRate", "oncall", "resolved"),
+            ("[CRITICAL] Escalated to engineering: HighErrorRate", "engineering", "resolved"),
+            ("[CRITICAL] DatabaseDown", "oncall", "resolved"),
+            ("[CRITICAL] Escalated to dba: DatabaseDown", "dba", "resolved"),
+            ("[WARNING] HighLatency", "oncall", "resolved"),
+            ("[WARNING] HighLLMCost", "oncall", "acknowledged"),
+        }
+        process.popen.send_signal(signal.SIGINT)
+        assert process.popen.wait(10) == 0
+    finally:
+        if process.popen.poll() is None:
+            process.kill()
+    assert not list(home.iterdir())
+    assert not list(temporary.iterdir())
+
+
+def _alerts(port: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.get(f"http://127.0.0.1:{port}/sandbox/alerts").json()["alerts"]
+    return found
