@@ -26,6 +26,11 @@ def _alerts(detail: Mapping[str, Any]) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _resolved(detail: Mapping[str, Any]) -> str:
+    reason = str(detail.get("reason"))
+    return f"R{reason[1:]}" if reason.startswith("resolved by ") else f"Resolved: {reason}"
+
+
 def _escalated(detail: Mapping[str, Any]) -> str:
     by = f" by {detail['by']}" if detail.get("by") else ""
     return f"Escalated to {detail.get('to')}{by} (step {detail.get('step')})"
@@ -35,7 +40,7 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "opened": _opened,
     "alerts": _alerts,
     "acknowledged": lambda detail: f"Acknowledged by {detail.get('by')}",
-    "resolved": lambda detail: f"Resolved: {detail.get('reason')}",
+    "resolved": _resolved,
     "snoozed": lambda detail: f"Snoozed by {detail.get('by')} until {detail.get('until')}",
     "escalated": _escalated,
     "step_already_paged": lambda detail: f"Step {detail.get('step')}: {detail.get('to')} was paged already",

@@ -1,0 +1,61 @@
+"""The house: imports go one way, and the pure core stays pure."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "alertrouter"
+FLOORS = [
+    {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled"},
+    {"routing", "runbooks", "pagerduty", "settings"},
+    {"routing_file", "planning", "deliveries"},
+    {"tables", "store"},
+    {"telemetry", "paging"},
+    {"intake", "actions", "worker"},
+    {"service", "server", "sandbox"},
+    {"web"},
+    {"demo"},
+    {"cli"},
+]
+PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]
+PURE += ["runbooks/parse", "runbooks/match", "runbooks/commands", "runbooks/render", "runbooks/policy", "runbooks/prose"]
+PURE += ["pagerduty/events", "pagerduty/outcomes"]
+IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
+
+
+def imports(file: Path) -> set[str]:
+    """The modules that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} if node.module != "alertrouter" else {f"alertrouter.{name.name}" for name in node.names}
+    return found
+
+
+def files(name: str) -> list[Path]:
+    return sorted((PACKAGE / name).rglob("*.py")) if (PACKAGE / name).is_dir() else [PACKAGE / f"{name}.py"]
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_nothing_imports_from_a_floor_above(floor: int) -> None:
+    above = {name for names in FLOORS[floor + 1 :] for name in names}
+    for name in FLOORS[floor]:
+        for file in files(name):
+            used = {module.split(".")[1] for module in imports(file) if module.startswith("alertrouter.")}
+            assert not used & above, f"{file} imports {used & above}"
+
+
+def test_every_module_has_its_floor() -> None:
+    there = {path.stem if path.is_file() else path.name for path in PACKAGE.iterdir() if path.suffix in {"", ".py"}}
+    assert there - {"__init__", "__pycache__"} == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_pure_core_knows_no_framework_no_database_and_no_clock(name: str) -> None:
+    for file in files(name):
+        used = {module.split(".")[0] for module in imports(file)}
+        assert not used & IMPURE, f"{file} imports {used & IMPURE}"
+        assert "datetime.now(" not in file.read_text()
