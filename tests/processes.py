@@ -70,7 +70,7 @@ class Process:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            pytest.fail(f"{self.popen.args} did not end within {seconds} s of SIGTERM")
+            pytest.fail(f"{self.popen.args!r} did not end within {seconds} s of SIGTERM")
 
 
 class HasProcess(Protocol):

@@ -179,7 +179,7 @@ class TestResolve:
         story.tick(10)
         story.notify(100, ends())
         assert story.incident.resolve_at == at(160)
-        assert story.incident.status == "triggered"
+        assert story.incident.is_open
         story.tick(159)
         assert "resolve #1 -> oncall" not in story.sent
         story.tick(160)

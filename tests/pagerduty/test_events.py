@@ -179,7 +179,7 @@ def test_the_minimal_event_has_the_required_fields_only() -> None:
 
 def test_acknowledge_and_resolve_carry_only_their_key() -> None:
     for action in ("acknowledge", "resolve"):
-        event = events.follow(action, "i1")  # type: ignore[arg-type]
+        event = events.follow(action, "i1")
         assert event == {"event_action": action, "dedup_key": "i1"}
         assert refused(event) == []
 
