@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format lock e2e-deps clean
+.PHONY: demo test check bench format lock e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -16,6 +16,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Figures, on SQLite with real processes on loopback; nothing is asserted.
+bench: $(READY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/page_latency.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -184,7 +184,8 @@ class TestResolve:
         assert "resolve #1 -> oncall" not in story.sent
         story.tick(160)
         assert story.sent[2:] == ["resolve #1 -> oncall", "resolve #1/e1 -> engineering"]
-        assert (story.incident.status, story.incident.due_at, story.incident.resolve_at) == ("resolved", None, None)
+        closed = story.incident
+        assert (closed.status, closed.due_at, closed.resolve_at) == ("resolved", None, None)
 
     def test_a_hold_of_zero_closes_at_once(self) -> None:
         story = Story(key=replace(KEY, resolve_hold=timedelta(0)))
