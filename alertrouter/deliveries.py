@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from alertrouter.incidents import Action
+from alertrouter.incidents import Action, State
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent
+from alertrouter.runbooks.section import Section
 
 DeliveryState = Literal["pending", "sent", "superseded", "dead"]
 
@@ -31,6 +32,19 @@ class Trigger:
 
     state: DeliveryState
     unsure: bool
+    key_fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery that was claimed, with all that its event is built from. `delivery` is the row before the claim.
+
+    `key_fingerprint` is that of the routing key to send with, None if the target has none.
+    """
+
+    delivery: Delivery
+    state: State
+    sections: dict[str, Section]
     key_fingerprint: str | None
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from alertrouter.deliveries import Job
 from alertrouter.incidents import Member, Page
 from alertrouter.incidents.draft import leader_of
 from alertrouter.pagerduty import events
 from alertrouter.runbooks.render import first_steps
 from alertrouter.runbooks.section import Section
-from alertrouter.store.outbox import Job
 from alertrouter.urls import incident_url, section_url
 
 _MOST_STEPS = 6000

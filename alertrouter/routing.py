@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,10 +12,12 @@ from alertrouter.escalation import Step
 
 Operator = Literal["=", "!=", "=~", "!~"]
 _MATCHER = re.compile(
-    r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^\s"'`=!~{},\\]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*""",
+    r"""\s*(?P<name>"(?:[^"\\]|\\.)+"|[^\s"'`=!~{},\\]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*""",
     re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_GO_ESCAPE = r"\\([abfnrtv\\\"]|x[0-7][0-9A-Fa-f]|u(?![dD][89A-Fa-f])[0-9A-Fa-f]{4}|U00(?:0[1-9A-Fa-f]|10)[0-9A-Fa-f]{4})"
+_GO_STRING = re.compile(rf'"(?:[^"\\\n]|{_GO_ESCAPE})*"')
+_GO_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
@@ -22,7 +25,8 @@ _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 class Matcher:
     """One condition on a label; a label that is missing is equal to the empty string. Patterns match whole values.
 
-    Patterns are Python's: what RE2 has of its own, such as `\\pN`, is not read, and look-around, which RE2 lacks, is.
+    Patterns are Python's, not RE2's: `\\pN`, `\\z` and `[[:alpha:]]` are refused, look-around is read, and `\\d`, `\\s`, `\\w`
+    and `\\b` know all of Unicode, not ASCII alone.
     """
 
     name: str
@@ -38,7 +42,10 @@ class Matcher:
 
 
 def parse_matcher(text: str) -> Matcher:
-    """Read `name op "value"`. Raises ValueError with one clear line."""
+    """Read `name op "value"`; quotes may be left out, and in quotes a name may be any text.
+
+    Raises ValueError with one clear line.
+    """
     match = _MATCHER.fullmatch(text)
     if match is None:
         raise ValueError(f'{text!r} is not a matcher such as severity="info" or team=~"db|storage"')
@@ -47,15 +54,20 @@ def parse_matcher(text: str) -> Matcher:
     if not operator.endswith("~"):
         return Matcher(name, operator, value)
     try:
-        return Matcher(name, operator, value, re.compile(value, re.DOTALL))
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # Python reads [[:alpha:]] as other characters than RE2 does
+            return Matcher(name, operator, value, re.compile(value, re.DOTALL))
+    except (re.error, RecursionError, OverflowError, FutureWarning) as error:
         raise ValueError(f"{text!r}: the pattern cannot be read: {error}") from None
 
 
 def _unquote(text: str) -> str:
+    """What a token says. Escapes are Go's; if one of them is not, as in `"a\\.b"`, only `\\n`, `\\"` and `\\\\` are read."""
     if not text.startswith('"'):
         return text
-    return _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[0]), text[1:-1])
+    if _GO_STRING.fullmatch(text):
+        return re.sub(_GO_ESCAPE, lambda escape: _GO_ESCAPES.get(escape[1]) or chr(int(escape[1][1:], 16)), text[1:-1])
+    return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[0]), text[1:-1], flags=re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,23 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from alertrouter.durations import parse_duration
 from alertrouter.escalation import Step, in_order
@@ -19,6 +29,8 @@ from alertrouter.settings import Settings
 DEFAULT_TARGET = "oncall"
 _LATER = {"heartbeat", "alertmanagers"}
 _KEY = re.compile("[A-Za-z0-9]{32}")
+_DEEPEST = 20
+_MOST_PLACES = 200_000  # anchors can make a small file endless
 Place = tuple[str | int, ...]
 
 
@@ -28,6 +40,14 @@ class RoutingFileError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the fields are checked against: the target of each name and alias, in folded case, and the environment."""
+
+    names: Mapping[str, str]
+    env: Mapping[str, str]
 
 
 def _duration(value: object) -> object:
@@ -42,31 +62,86 @@ def _matcher(value: object) -> object:
     return parse_matcher(value)
 
 
+def _known(info: ValidationInfo) -> _Known:
+    assert isinstance(info.context, _Known)
+    return info.context
+
+
+def _target(name: str, info: ValidationInfo) -> str:
+    """The target's own name; without any targets, which is a problem of its own, every name will do."""
+    names = _known(info).names
+    if names and name.casefold() not in names:
+        raise ValueError(f"there is no target {name}")
+    return str(names.get(name.casefold(), name))
+
+
+def _target_or_nobody(name: str, info: ValidationInfo) -> str:
+    return name if name == NOBODY else _target(name, info)
+
+
+def _own_or_target(name: str, info: ValidationInfo) -> str:
+    return _target(name, info) if name else name
+
+
+def _key(text: str) -> str:
+    if not _KEY.fullmatch(text):
+        raise ValueError("a routing key is 32 letters and digits")
+    return text
+
+
+def _key_in_env(variable: str, info: ValidationInfo) -> str:
+    key = _known(info).env.get(variable)
+    if not key:
+        raise ValueError(f"the variable {variable} is not set")
+    return _key(key.strip())
+
+
+def _key_in_file(path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise ValueError(f"the file {path} cannot be read") from None
+    return _key(text.strip())
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Key = Annotated[str, AfterValidator(_key)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, validate_default=True)
 
 
 class _Target(_Model):
-    routing_key: str | None = None
-    routing_key_env: str | None = None
-    routing_key_file: str | None = None
+    """However the key is given, what is kept is the key itself."""
+
+    routing_key: Key | None = None
+    routing_key_env: Annotated[str, AfterValidator(_key_in_env)] | None = None
+    routing_key_file: Annotated[str, AfterValidator(_key_in_file)] | None = None
     aliases: list[str] = []
-    previous_routing_keys: list[str] = []
+    previous_routing_keys: list[Key] = []
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for key in (self.routing_key, self.routing_key_env, self.routing_key_file) if key is not None]
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "_Target":
+        if len(self.keys) != 1:
+            raise ValueError("it wants one of routing_key, routing_key_env and routing_key_file")
+        return self
 
 
 class _Step(_Model):
     after: Duration
-    to: str = ""
+    to: Annotated[str, AfterValidator(_own_or_target)] = ""
     unless: Literal["acknowledged", "resolved"] = "acknowledged"
 
 
 class _Route(_Model):
     match: list[Annotated[Any, BeforeValidator(_matcher)]]
-    target: str | None = None
+    target: Annotated[str, AfterValidator(_target_or_nobody)] | None = None
     incident_per: Literal["group", "alert"] = "group"
     repage_on_new_alert: bool = True
     resolve_hold: Duration | None = None
@@ -75,142 +150,103 @@ class _Route(_Model):
 
 
 class _File(_Model):
-    targets: dict[Name, _Target]
+    targets: Annotated[dict[Name, _Target], Field(min_length=1)]
     routes: list[_Route] = []
-    default_target: str = DEFAULT_TARGET
+    default_target: Annotated[str, AfterValidator(_target)] = DEFAULT_TARGET
 
 
 def read_routing(path: Path | None, settings: Settings, env: Mapping[str, str] | None = None) -> Routing:
     """Read the routing file; without one there is the target `oncall` with the routing key of the settings, if it has one.
 
-    Raises RoutingFileError with every problem.
+    Every name of a target in the answer is the target's own, not an alias. Raises RoutingFileError with every problem.
     """
     if path is None:
         secret = settings.pagerduty_routing_key
         key = secret.get_secret_value() if secret else None
         return Routing([Target(DEFAULT_TARGET, key)], (), DEFAULT_TARGET)
-    return _Reader(path, os.environ if env is None else env).read()
+    return _Reader(path).read(os.environ if env is None else env)
 
 
 class _Reader:
     """One reading of one file, collecting problems by their places."""
 
-    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._env = env
-        self._lines: dict[Place, int] = {}
+        self._lines: dict[Place, int] = {(): 1}
         self._problems: list[tuple[int, str]] = []
 
-    def read(self) -> Routing:
-        model = self._model(self._yaml())
-        targets = [self._target(name, one) for name, one in model.targets.items()]
-        self._check_names(model, targets)
-        self._raise_problems()
-        routes = [self._route(number, one, model.default_target) for number, one in enumerate(model.routes)]
-        return Routing(targets, routes, model.default_target)
+    def read(self, env: Mapping[str, str]) -> Routing:
+        raw = self._yaml()
+        if not isinstance(raw, dict):
+            self._stop(1, "it is not a mapping with targets")
+        known = _Known(self._names(raw.get("targets")), env)
+        try:
+            model = _File.model_validate(raw, context=known)
+        except ValidationError as error:
+            for one in error.errors(include_url=False, include_input=False):
+                self._problem(one["loc"], _message(one))
+        else:
+            if not self._problems:
+                return self._routing(model)
+        raise self._error()
 
     def _yaml(self) -> Any:
         try:
             node = yaml.compose(self._path.read_text(encoding="utf-8"), yaml.SafeLoader)
+            if node is None:
+                return None
+            self._note(node, ())
+            if self._problems:  # what stands twice has no one meaning to check
+                raise self._error()
+            return yaml.SafeLoader("").construct_document(node)
         except OSError as error:
             raise RoutingFileError([f"{self._path}: it cannot be read: {error.strerror}"]) from None
         except UnicodeDecodeError:
-            raise RoutingFileError([f"{self._path}:1: it is not UTF-8"]) from None
+            self._stop(1, "it is not UTF-8")
         except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise RoutingFileError([f"{self._path}:{line}: {error.problem}"]) from None
-        except (yaml.YAMLError, RecursionError) as error:
-            raise RoutingFileError([f"{self._path}:1: {str(error).splitlines()[0]}"]) from None
-        self._note(node, ())
-        self._raise_problems()
-        loader = yaml.SafeLoader("")
-        try:
-            return loader.construct_document(node) if node else None
+            self._stop(error.problem_mark.line + 1 if error.problem_mark else 1, str(error.problem))
+        except RecursionError:
+            self._stop(1, "it is nested too deeply")
         except (yaml.YAMLError, ValueError) as error:
-            raise RoutingFileError([f"{self._path}:1: {str(error).splitlines()[0]}"]) from None
+            self._stop(1, str(error).splitlines()[0])
 
-    def _note(self, node: yaml.Node | None, place: Place, depth: int = 0) -> None:
+    def _note(self, node: yaml.Node, place: Place) -> None:
         """Remember the line of every place; a key that stands twice is a problem."""
-        if node is None:
-            return
         self._lines.setdefault(place, node.start_mark.line + 1)
-        if depth > 20:
-            self._problem(place, "it is nested too deeply")
-        elif isinstance(node, yaml.MappingNode):
+        if len(place) > _DEEPEST or len(self._lines) > _MOST_PLACES:
+            self._stop(node.start_mark.line + 1, "it is nested too deeply")
+        if isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
                 name = str(key.value)
-                self._lines[(*place, name)] = key.start_mark.line + 1
+                self._lines[(*place, name)] = line = key.start_mark.line + 1
                 if name in seen:
-                    self._problem((*place, name), f"{name} stands twice")
+                    self._problems.append((line, f"{name} stands twice"))
                 seen.add(name)
-                self._note(value, (*place, name), depth + 1)
+                self._note(value, (*place, name))
         elif isinstance(node, yaml.SequenceNode):
             for number, item in enumerate(node.value):
-                self._note(item, (*place, number), depth + 1)
+                self._note(item, (*place, number))
 
-    def _model(self, raw: Any) -> _File:
-        if not isinstance(raw, dict):
-            raise RoutingFileError([f"{self._path}:1: it is not a mapping with targets"])
-        try:
-            return _File.model_validate(raw)
-        except ValidationError as error:
-            for one in error.errors():
-                self._problem(one["loc"], _message(one))
-            self._raise_problems()
-            raise
-
-    def _target(self, name: str, given: _Target) -> Target:
-        place = ("targets", name)
-        if name == NOBODY:
-            self._problem(place, f"{NOBODY} is the target that pages nobody; choose another name")
-        for number, key in enumerate(given.previous_routing_keys):
-            self._key(key, (*place, "previous_routing_keys", number))
-        return Target(name, self._current_key(place, given), tuple(given.aliases), tuple(given.previous_routing_keys))
-
-    def _current_key(self, place: Place, given: _Target) -> str | None:
-        ways = [way for way in ("routing_key", "routing_key_env", "routing_key_file") if getattr(given, way) is not None]
-        if len(ways) != 1:
-            self._problem(place, "it wants one of routing_key, routing_key_env and routing_key_file")
-            return None
-        text: str = getattr(given, ways[0])
-        place = (*place, ways[0])
-        if ways[0] == "routing_key_env":
-            if not self._env.get(text):
-                self._problem(place, f"the variable {text} is not set")
-                return None
-            text = self._env[text]
-        elif ways[0] == "routing_key_file":
-            try:
-                text = Path(text).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                self._problem(place, f"the file {text} cannot be read")
-                return None
-        return self._key(text.strip(), place)
-
-    def _key(self, key: str, place: Place) -> str:
-        if not _KEY.fullmatch(key):
-            self._problem(place, "a routing key is 32 letters and digits")
-        return key
-
-    def _check_names(self, model: _File, targets: list[Target]) -> None:
+    def _names(self, targets: Any) -> dict[str, str]:
+        """The target of each name and alias, in folded case, of targets that nobody has checked yet."""
         known: dict[str, str] = {}
-        for target in targets:
-            for name in (target.name, *target.aliases):
-                if known.setdefault(name.casefold(), target.name) != target.name:
-                    self._problem(("targets", target.name), f"{name} is a name of {known[name.casefold()]}, too")
-        for place, name in self._uses(model):
-            if name.casefold() not in known and not (name == NOBODY and place[-1] == "target"):
-                self._problem(place, f"there is no target {name}")
+        for name, given in targets.items() if isinstance(targets, dict) else ():
+            aliases = given.get("aliases") if isinstance(given, dict) else None
+            for one in (str(name), *map(str, aliases if isinstance(aliases, list) else ())):
+                folded = one.casefold()
+                if folded == NOBODY:
+                    self._problem(("targets", name), f"{NOBODY} is the target that pages nobody; choose another name")
+                elif known.setdefault(folded, str(name)) != str(name):
+                    self._problem(("targets", name), f"{one} is a name of {known[folded]}, too")
+        return known
 
-    def _uses(self, model: _File) -> Iterator[tuple[Place, str]]:
-        yield ("default_target",), model.default_target
-        for number, route in enumerate(model.routes):
-            if route.target is not None:
-                yield ("routes", number, "target"), route.target
-            for at, step in enumerate(route.escalation or ()):
-                if step.to:
-                    yield ("routes", number, "escalation", at, "to"), step.to
+    def _routing(self, model: _File) -> Routing:
+        targets = [
+            Target(name, one.keys[0], tuple(one.aliases), tuple(one.previous_routing_keys)) for name, one in model.targets.items()
+        ]
+        routes = (self._route(number, one, model.default_target) for number, one in enumerate(model.routes))
+        return Routing(targets, routes, model.default_target)
 
     def _route(self, number: int, given: _Route, default_target: str) -> Route:
         steps = [Step(step.after, step.to, step.unless) for step in given.escalation or ()]
@@ -226,20 +262,27 @@ class _Reader:
         )
 
     def _problem(self, place: Place, message: str) -> None:
-        while place and place not in self._lines:
+        while place not in self._lines:
             place = place[:-1]
-        self._problems.append((self._lines.get(place, 1), message))
+        self._problems.append((self._lines[place], message))
 
-    def _raise_problems(self) -> None:
-        if self._problems:
-            raise RoutingFileError([f"{self._path}:{line}: {message}" for line, message in sorted(self._problems)])
+    def _stop(self, line: int, message: str) -> NoReturn:
+        self._problems.append((line, message))
+        raise self._error()
+
+    def _error(self) -> RoutingFileError:
+        return RoutingFileError([f"{self._path}:{line}: {message}" for line, message in sorted(self._problems)])
 
 
 def _message(error: Any) -> str:
-    name = str(error["loc"][-1])
-    if error["type"] == "extra_forbidden":
-        return f"{name} is not supported by this version" if name in _LATER else f"there is no option {name}"
-    if error["type"] == "missing":
-        return f"{name} is missing"
-    said: str = error["msg"].removeprefix("Value error, ")
-    return said if name.isdecimal() else f"{name}: {said}"
+    name, said = str(error["loc"][-1]), str(error["msg"]).removeprefix("Value error, ")
+    if name == "[key]":
+        return "a target's name is 1 to 64 letters, digits, dots, dashes and underscores"
+    own = {
+        "extra_forbidden": f"{name} is not supported by this version" if name in _LATER else f"there is no option {name}",
+        "missing": f"{name} is missing",
+        "too_short": f"{name} is empty",
+        "model_type": "it is not a mapping",
+        "value_error": said,
+    }
+    return own.get(error["type"], said if name.isdecimal() else f"{name}: {said}")

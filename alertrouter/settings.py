@@ -17,7 +17,8 @@ PREFIX = "ALERTROUTER_"
 _UNPREFIXED = "PAGERDUTY_ROUTING_KEY"
 _SIZE = re.compile(r"(\d{1,15})\s*(?:([KMG])i?)?B?", re.IGNORECASE)
 _SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_KUBERNETES = re.compile(r"SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP)(_.*)?")
+_KUBERNETES = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+_KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 class SettingsError(Exception):
@@ -107,7 +108,8 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """What the links in pages and events start with."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @classmethod
     def settings_customise_sources(
@@ -136,7 +138,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
             continue
         if text:
             values[name] = text
-    if str(values.get("port", "")).startswith("tcp://"):
+    if _KUBERNETES_PORT.fullmatch(str(values.get("port", ""))):
         problems.append(f"{PREFIX}PORT: Kubernetes set it for a Service of that name; set enableServiceLinks: false, or a number")
         del values["port"]
     try:
@@ -150,18 +152,24 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
 
 def unknown_variables(env: Mapping[str, str]) -> list[str]:
     """ALERTROUTER_ variables that mean nothing, each with the nearest name that does."""
-    known = {f"{PREFIX}{name.upper()}{end}" for name in Settings.model_fields for end in ("", "_FILE")}
+    known = [name.upper() + end for name in Settings.model_fields for end in ("", "_FILE")]
     found = []
-    for name in sorted(env):
-        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name.removeprefix(PREFIX)):
+    for variable in sorted(env):
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known and not _is_from_kubernetes(name, env[variable]):
             near = difflib.get_close_matches(name, known, 1)
-            found.append(f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+            found.append(f"{variable}: there is no such setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     return found
+
+
+def _is_from_kubernetes(name: str, value: str) -> bool:
+    """Whether it looks like what Kubernetes sets for each Service, here one named `alertrouter` or `alertrouter-…`."""
+    return _KUBERNETES.fullmatch(name) is not None or (name.endswith("_PORT") and _KUBERNETES_PORT.fullmatch(value) is not None)
 
 
 def _variable(field: str, env: Mapping[str, str]) -> str:
     variable = PREFIX + field.upper()
-    if field.upper() == _UNPREFIXED and not {variable, f"{variable}_FILE"} & env.keys():
+    if field.upper() == _UNPREFIXED and not (env.get(variable) or env.get(f"{variable}_FILE")):
         return _UNPREFIXED
     return variable
 

@@ -11,6 +11,7 @@ import structlog
 from alertrouter import paging, telemetry
 from alertrouter.actions import MOST_TIMERS, fire_timers
 from alertrouter.clock import Clock
+from alertrouter.deliveries import Job
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
 from alertrouter.planning import Playbook
@@ -111,7 +112,7 @@ class Worker:
         self._paused = {target: until for target, until in self._paused.items() if until > now}
         return list(self._paused)
 
-    async def _send(self, job: outbox.Job) -> None:
+    async def _send(self, job: Job) -> None:
         """One attempt: send with no transaction open, then record, for as long as the record takes."""
         outcome = await self._attempt(job)
         delay = backoff(job.delivery.attempts + 1, random.random())  # noqa: S311 - jitter
@@ -126,21 +127,21 @@ class Worker:
             except (UnavailableError, OverloadedError):
                 await asyncio.sleep(1)
 
-    async def _attempt(self, job: outbox.Job) -> Outcome:
+    async def _attempt(self, job: Job) -> Outcome:
         playbook = self._playbook()
         key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
         if key is None:
             return Failed(f"no routing key is configured that {job.delivery.target} could be sent with", warn=True, reached=False)
         return await self._client.send(paging.event(job, playbook.public_url), key)
 
-    def _pause(self, job: outbox.Job, delay: timedelta) -> None:
+    def _pause(self, job: Job, delay: timedelta) -> None:
         """PagerDuty limits a routing key: every target that uses it waits."""
         until = time.monotonic() + self._clock.real(delay)
         keys = self._playbook().routing.fingerprints()
         limited = {target for target, fingerprint in keys.items() if fingerprint == job.key_fingerprint}
         self._paused |= dict.fromkeys(limited | {job.delivery.target}, until)
 
-    def _report(self, job: outbox.Job, outcome: Outcome) -> None:
+    def _report(self, job: Job, outcome: Outcome) -> None:
         delivery = job.delivery
         telemetry.DELIVERIES.labels(delivery.action, type(outcome).__name__.lower()).inc()
         facts = {

@@ -26,6 +26,12 @@ KEYS = ["0" * 32, "1" * 32, "2" * 32]
         (r'path="a\"b\\c\nd"', {"path": 'a"b\\c\nd'}, True),
         (r'path=~"\\d+"', {"path": "42"}, True),
         (r'path=~"\d+"', {"path": "42"}, True),
+        (r'path=~"a\.b"', {"path": "a.b"}, True),
+        (r'path=~"a\.b"', {"path": "axb"}, False),
+        # Go's escapes count where all are Go's
+        (r'a="\t\u00e7\x41\U0001f600"', {"a": "\tçA😀"}, True),
+        (r'a="\t\d"', {"a": r"\t\d"}, True),
+        (r'a="\ud800\U00110000"', {"a": r"\ud800\U00110000"}, True),
         ("região=sul", {"região": "sul"}, True),
         ("a=", {"a": ""}, True),
     ],
@@ -35,7 +41,12 @@ def test_a_matcher_matches_as_alertmanagers_does(text: str, labels: dict[str, st
 
 
 @pytest.mark.parametrize(
-    "text", ["", "severity", '="x"', 'a=="x"', 'a="x', 'a="x" b="y"', 'a=~"("', '{a="b"}', 'a=~"' + "(" * 5000 + '"']
+    "text",
+    [
+        *("", "severity", '="x"', '""="x"', 'a=="x"', 'a="x', 'a="x" b="y"', '{a="b"}'),
+        # patterns that cannot be read, or that Python would read as something else than RE2 does
+        *('a=~"("', 'a=~"' + "(" * 5000 + '"', r'a=~"\pN"', 'a=~"[[:alpha:]]"'),
+    ],
 )
 def test_what_is_no_matcher_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"matcher|pattern") as caught:

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,28 @@ default_target: oncall
         False,
         timedelta(minutes=2),
     )
-    assert route.escalation == (Step(timedelta(0), "DB", None), Step(timedelta(minutes=10), "engineering", "acknowledged"))
+    assert route.escalation == (Step(timedelta(0), "dba", None), Step(timedelta(minutes=10), "engineering", "acknowledged"))
     assert routing.route({"severity": "info"}).target == "none"
+    assert route.line == 9
     assert set(routing.fingerprints()) == {"oncall", "engineering", "dba"}
+
+
+def test_a_target_may_be_called_by_an_alias_in_any_case_and_still_has_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "r.yml"
+    file.write_text(
+        f"""
+targets:
+  oncall: {{routing_key: {KEY}, aliases: [Plantão]}}
+  dba: {{routing_key: {KEY}, aliases: [Banco]}}
+routes:
+  - match: [team=db]
+    target: BANCO
+default_target: plantão
+"""
+    )
+    routing = read_routing(file, load_settings({}), {})
+    assert (routing.route({"team": "db"}).target, routing.route({}).target) == ("dba", "oncall")
+    assert set(routing.fingerprints()) == {"oncall", "dba"}
 
 
 def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> None:
@@ -67,10 +87,25 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
         (b"\xff", ["1: it is not UTF-8"]),
         ("- a", ["1: it is not a mapping with targets"]),
         ("", ["1: it is not a mapping with targets"]),
+        (
+            "a: 1\nb: !!python/name:os.system x\n",
+            ["2: could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.system'"],
+        ),
+        # anchors and brackets that never end
+        ("[" * 5000, ["1: it is nested too deeply"]),
+        ("a: &a [*a, *a, *a]\n", ["1: it is nested too deeply"]),
+        (
+            "a: &a [1,1,1,1,1,1,1,1]\n" + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 8)}]\n" for a, b in pairwise("abcdefghijk")),
+            ["1: it is nested too deeply"],
+        ),
         # what is wanted and missing, and what is not known
         ("routes: []", ["1: targets is missing"]),
         (TARGETS + "routs: []", ["3: there is no option routs"]),
         (TARGETS + "targets: {}", ["3: targets stands twice"]),
+        ("targets: {}", ["1: targets is empty"]),
+        ("targets:\n  oncall: x\n", ["2: it is not a mapping"]),
+        (TARGETS + "routes: [x]\n", ["3: it is not a mapping"]),
+        (TARGETS + "routes:\n  - target: oncall\n", ["4: match is missing"]),
         # keys: exactly one way, of the right shape, and never in the message
         ("targets:\n  oncall: {}\n", ["2: it wants one of routing_key, routing_key_env and routing_key_file"]),
         ("targets:\n  oncall:\n    routing_key: canary\n", ["3: a routing key is 32 letters and digits"]),
@@ -85,11 +120,22 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
         (TARGETS + "routes:\n  - match: []\n    escalation: [{after: 5m, to: ops}]\n", ["5: there is no target ops"]),
         (
             TARGETS + "routes:\n  - match: []\n    escalation: [{after: soon}]\n",
-            ["5: after: 'soon' is not a duration such as 90s, 15m or 1h30m"],
+            ["5: 'soon' is not a duration such as 90s, 15m or 1h30m"],
         ),
         (TARGETS + "default_target: ops\n", ["3: there is no target ops"]),
         # one name for two targets
         (TARGETS + f"  other: {{routing_key: {KEY}, aliases: [ONCALL]}}\n", ["3: ONCALL is a name of oncall, too"]),
+        # names that would hide the target that pages nobody, or cannot be written in a sentence
+        (TARGETS + f"  none: {{routing_key: {KEY}}}\n", ["3: none is the target that pages nobody; choose another name"]),
+        (
+            TARGETS + f"  other: {{routing_key: {KEY}, aliases: [None]}}\n",
+            ["3: none is the target that pages nobody; choose another name"],
+        ),
+        (
+            TARGETS + f"  'the others': {{routing_key: {KEY}}}\n",
+            ["3: a target's name is 1 to 64 letters, digits, dots, dashes and underscores"],
+        ),
+        (TARGETS + "default_target: none\n", ["3: there is no target none"]),
         # what a later version may read must not be ignored by this one
         (TARGETS + "routes:\n  - match: []\n    heartbeat: 10m\n", ["5: heartbeat is not supported by this version"]),
         (TARGETS + "alertmanagers: {}\n", ["3: alertmanagers is not supported by this version"]),
@@ -100,6 +146,15 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
                 "3: a routing key is 32 letters and digits",
                 "4: it wants one of routing_key, routing_key_env and routing_key_file",
                 "5: there is no target c",
+            ],
+        ),
+        (
+            TARGETS + "routs: 1\nroutes:\n  - match: ['x=~\"(\"']\n    target: nobody\n    heartbeat: 1m\n",
+            [
+                "3: there is no option routs",
+                """5: 'x=~"("': the pattern cannot be read: missing ), unterminated subpattern at position 0""",
+                "6: there is no target nobody",
+                "7: heartbeat is not supported by this version",
             ],
         ),
     ],

@@ -65,6 +65,15 @@ def test_the_routing_key_is_also_read_without_the_prefix_which_wins() -> None:
     assert key.get_secret_value() == KEY
     other = load_settings({"PAGERDUTY_ROUTING_KEY": "x", "ALERTROUTER_PAGERDUTY_ROUTING_KEY": KEY}).pagerduty_routing_key
     assert other == key
+    assert load_settings({"PAGERDUTY_ROUTING_KEY": KEY, "ALERTROUTER_PAGERDUTY_ROUTING_KEY": ""}).pagerduty_routing_key == key
+    assert problems(PAGERDUTY_ROUTING_KEY_FILE="/nowhere") == [
+        "PAGERDUTY_ROUTING_KEY_FILE: /nowhere cannot be read: No such file or directory"
+    ]
+
+
+def test_links_start_with_the_public_address_or_else_with_host_and_port() -> None:
+    assert load_settings({"ALERTROUTER_HOST": "::1", "ALERTROUTER_PORT": "9000"}).base_url == "http://[::1]:9000"
+    assert load_settings({"ALERTROUTER_PUBLIC_URL": "https://pages.test/"}).base_url == "https://pages.test"
 
 
 def test_a_setting_is_read_from_the_file_that_its_twin_names(tmp_path: Path) -> None:
@@ -80,7 +89,14 @@ def test_a_setting_is_read_from_the_file_that_its_twin_names(tmp_path: Path) -> 
 
 
 def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does() -> None:
-    env = {"ALERTROUTER_RESOLVE_HODL": "60s", "ALERTROUTER_SERVICE_HOST": "k8s", "ALERTROUTER_PORT_80_TCP": "k8s", "PATH": "/"}
+    env = {"ALERTROUTER_RESOLVE_HODL": "60s", "ALERTROUTER_ZZZ": "", "ALERTROUTER_HOST_FILE": "known", "PATH": "/"}
     assert unknown_variables(env) == [
-        "ALERTROUTER_RESOLVE_HODL: there is no such setting; did you mean ALERTROUTER_RESOLVE_HOLD?"
+        "ALERTROUTER_RESOLVE_HODL: there is no such setting; did you mean ALERTROUTER_RESOLVE_HOLD?",
+        "ALERTROUTER_ZZZ: there is no such setting",
     ]
+
+
+def test_what_kubernetes_sets_for_services_of_that_name_is_no_mistake() -> None:
+    names = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8080_TCP", "PORT_8080_TCP_ADDR", "WEB_SERVICE_HOST"]
+    env = {f"ALERTROUTER_{name}": "10.0.0.1" for name in names} | {"ALERTROUTER_WEB_PORT": "tcp://10.0.0.1:8080"}
+    assert unknown_variables(env) == []

@@ -74,10 +74,11 @@ def _decide(state: State | None, event: Event, now: datetime) -> Change | None:
 
 
 def _acknowledge(draft: Draft, event: Acknowledged, now: datetime) -> None:
-    if draft.incident.status == "triggered":
+    is_news = draft.incident.status == "triggered"
+    if is_news:
         draft.set(status="acknowledged", acknowledged_at=now, acknowledged_by=event.by)
+    if draft.acknowledge_pages() or is_news:
         draft.tell("acknowledged", by=event.by)
-    draft.acknowledge_pages()
 
 
 def _escalate(draft: Draft, event: Escalated) -> None:
@@ -104,14 +105,19 @@ def _notified_when_closed(state: State | None, event: Notified, now: datetime) -
 
 
 def _is_absorbed(state: State, firing: list[Alert], now: datetime) -> bool:
-    """Alertmanager still fires what a person has just closed; an alert that the incident never saw is another matter."""
+    """Alertmanager still fires what a person has just closed; an alert that is new since is another matter."""
     incident = state.incident
     return (
         incident.resolved_by_person
         and incident.resolved_at is not None
         and now < incident.resolved_at + incident.resolve_hold
-        and all(alert.fingerprint in state.members for alert in firing)
+        and all(_is_known(alert, state.members.get(alert.fingerprint)) for alert in firing)
     )
+
+
+def _is_known(alert: Alert, member: Member | None) -> bool:
+    """A start after the last applied end is genuinely new, and nothing would send it again for hours."""
+    return member is not None and (member.ends_at is None or member.firing or alert.starts_at <= member.ends_at)
 
 
 def _open(event: Notified, firing: list[Alert], previous: Incident | None, now: datetime) -> Change:

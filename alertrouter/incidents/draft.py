@@ -53,10 +53,12 @@ class Draft:
         self.set(pages=(*self.incident.pages, Page(key, target, step)))
         self._sends.append(Send("trigger", key, target))
 
-    def acknowledge_pages(self) -> None:
-        """Owe PagerDuty an acknowledgement for every page that had none."""
-        self._sends += [Send("acknowledge", page.key, page.target) for page in self.incident.pages if not page.acknowledged]
+    def acknowledge_pages(self) -> bool:
+        """Owe PagerDuty an acknowledgement for every page that had none; whether there was one."""
+        owed = [Send("acknowledge", page.key, page.target) for page in self.incident.pages if not page.acknowledged]
+        self._sends += owed
         self.set(pages=tuple(replace(page, acknowledged=True) for page in self.incident.pages))
+        return bool(owed)
 
     def close(self, now: datetime, reason: str, *, by_person: bool) -> None:
         """Resolve the incident and owe PagerDuty a resolve for every key that was triggered."""

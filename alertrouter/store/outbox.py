@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, exists, literal_column, select, update
 from sqlalchemy.sql import ClauseElement
 
 from alertrouter import deliveries
-from alertrouter.deliveries import Delivery, Record, Trigger, is_superseded
+from alertrouter.deliveries import Delivery, Job, Record, Trigger, is_superseded
 from alertrouter.incidents import State
 from alertrouter.moments import from_micros, to_micros
 from alertrouter.pagerduty.outcomes import Outcome
@@ -41,19 +41,6 @@ class Claim:
     keys: Mapping[str, str]
     known: frozenset[str]
     paused: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A delivery that was claimed, with all that its event is built from. `delivery` is the row before the claim.
-
-    `key_fingerprint` is that of the routing key to send with, None if the target has none.
-    """
-
-    delivery: Delivery
-    state: State
-    sections: dict[str, Section]
-    key_fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)

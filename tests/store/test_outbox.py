@@ -12,6 +12,7 @@ from serving import TARGETS, HandClock
 from alertrouter.actions import Action, act, fire_timers
 from alertrouter.alertmanager import parse
 from alertrouter.clock import Clock
+from alertrouter.deliveries import Job
 from alertrouter.escalation import Step
 from alertrouter.incidents import Acknowledged, Resolved
 from alertrouter.intake import Arrival, receive
@@ -40,11 +41,11 @@ class Box:
         [incident] = await self.writer.submit(receive, Arrival(parse(msgspec.json.encode(body)), PLAYBOOK))
         return incident
 
-    async def claim(self, most: int = 10, paused: Sequence[str] = ()) -> list[outbox.Job]:
+    async def claim(self, most: int = 10, paused: Sequence[str] = ()) -> list[Job]:
         wish = outbox.Claim(most, ROUTING.fingerprints(), ROUTING.known_fingerprints(), tuple(paused))
         return list((await self.writer.submit(outbox.claim, wish)).jobs)
 
-    async def record(self, job: outbox.Job, outcome: Outcome) -> bool:
+    async def record(self, job: Job, outcome: Outcome) -> bool:
         return await self.writer.submit(outbox.record, outbox.Attempt(job.delivery, outcome, timedelta(seconds=1)))
 
     async def act(self, incident: str, event: Any) -> None:
