@@ -160,6 +160,13 @@ class TestOnePagePerEpisode:
         story.happen(0, Notified(KEY, alerts, lambda alert: plans[alert.labels["alertname"]]))
         assert story.incident.policy == Policy(policies["b"], "b")
 
+    def test_of_policies_that_are_equally_soon_the_most_severe_alert_s_counts(self) -> None:
+        story = Story()
+        plans = {name: Plan(name, name, None, Policy((step(300),), name)) for name in ("warning", "critical", "error")}
+        alerts = tuple(fires(name) for name in plans)
+        story.happen(0, Notified(KEY, alerts, lambda alert: plans[alert.labels["alertname"]]))
+        assert story.incident.policy.source == "critical"
+
     def test_the_policy_is_frozen_when_the_incident_opens(self) -> None:
         story = Story(step(600))
         story.notify(0, fires("a"))
@@ -170,6 +177,111 @@ class TestOnePagePerEpisode:
     def test_deciding_twice_gives_the_same_key(self) -> None:
         first, second = Story(), Story()
         assert first.notify(0, fires()) == second.notify(0, fires())
+
+
+class TestMembers:
+    @pytest.mark.parametrize(
+        ("said", "kept"),
+        [
+            # startsAt moved on while it fired: that is the start of the present episode
+            ({"starts_at": at(50)}, {"starts_at": at(50)}),
+            # a peer that saw it earlier moves nothing
+            ({"starts_at": at(-50)}, {}),
+            # what it says of itself is always the latest, whatever else changed
+            ({"annotations": {"value": "7"}}, {"annotations": {"value": "7"}}),
+            ({"generator_url": "http://p/g"}, {"generator_url": "http://p/g"}),
+            ({"starts_at": at(-50), "generator_url": "http://p/g"}, {"generator_url": "http://p/g"}),
+            # an identical repeat writes nothing
+            ({}, {}),
+        ],
+    )
+    def test_a_repeat_updates_what_it_says_and_never_moves_the_start_back(self, said: Any, kept: Any) -> None:
+        story = Story()
+        story.notify(0, fires())
+        assert story.state is not None
+        before = story.state.members["a"]
+        story.notify(5, replace(fires(), **said))
+        assert story.state.members["a"] == replace(before, **kept)
+        assert story.last[0].changed == ((story.state.members["a"],) if kept else ())
+
+    def test_a_start_that_moved_on_makes_the_resolve_of_the_old_start_too_old(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.notify(110, fires(starts=100))
+        # the peer that is behind sends the old start again: the new one stays
+        story.notify(115, fires(starts=0))
+        story.notify(120, ends(ended=99))
+        assert (story.incident.firing, story.incident.resolve_at, story.told[-1]) == (1, None, "alerts")
+
+    def test_an_unknown_alert_that_is_resolved_changes_nothing(self) -> None:
+        story = Story()
+        story.notify(0, fires("a"))
+        story.notify(10, ends("z"))
+        assert story.state is not None
+        assert list(story.state.members) == ["a"]
+        assert story.last[0].changed == ()
+        assert story.incident.resolve_at is None
+
+    def test_a_plan_is_asked_once_for_each_alert_that_the_incident_does_not_know(self) -> None:
+        story, asked = Story(), []
+
+        def plan(alert: Alert) -> Plan:
+            asked.append(alert.fingerprint)
+            return story.plan(alert)
+
+        story.happen(0, Notified(KEY, (fires("a"), fires("b"), ends("z")), plan))
+        story.happen(5, Notified(KEY, (fires("a"), fires("b"), fires("c")), plan))
+        assert asked == ["a", "b", "c"]
+
+    def test_an_incident_says_where_it_came_from(self) -> None:
+        story = Story(key=Key("cluster", "{}:{x}", True, "dba", False, timedelta(seconds=7)))
+        story.happen(0, Notified(story.key, (fires(),), story.plan, 0, "web", "http://am"))
+        incident = story.incident
+        assert (
+            Key(
+                incident.source,
+                incident.subject,
+                incident.per_alert,
+                incident.target,
+                incident.repage_on_new_alert,
+                incident.resolve_hold,
+            )
+            == story.key
+        )
+        assert (incident.receiver, incident.external_url) == ("web", "http://am")
+
+    def test_an_id_is_new_even_in_the_same_instant(self) -> None:
+        story = Story(key=replace(KEY, resolve_hold=timedelta(0)))
+        for _ in range(3):
+            story.notify(0, fires())
+            story.notify(0, ends(ended=0))
+        assert len(set(story.opened)) == 3
+
+    def test_the_timeline_tells_every_change_and_why(self) -> None:
+        story = Story(step(600))
+        events: list[tuple[float, Event, list[tuple[str, dict[str, Any]]]]] = [
+            (0, self.body(fires("a"), fires("b")), [("opened", {"alerts": ["a", "b"]})]),
+            (5, self.body(fires("a"), fires("b")), []),
+            (10, Acknowledged("ana"), [("acknowledged", {"by": "ana"})]),
+            (20, self.body(fires("c")), [("alerts", {"joined": ["c"]}), ("paged_again", {"alerts": ["c"]})]),
+            (30, Snoozed("ana", timedelta(seconds=40)), [("snoozed", {"by": "ana", "until": at(70).isoformat()})]),
+            (40, Escalated("ana", 1), [("escalated", {"step": 1, "to": "engineering", "by": "ana"})]),
+            (
+                60,
+                self.body(ends("a"), ends("b"), ends("c")),
+                [("alerts", {"resolved": ["a", "b", "c"]}), ("hold_started", {"until": at(120).isoformat()})],
+            ),
+            (70, self.body(fires("a")), [("alerts", {"back": ["a"]}), ("hold_cancelled", {"why": "firing again"})]),
+            (75, self.body(ends("a", ended=-9)), [("alerts", {"ignored": ["a"]})]),
+            (80, Resolved("ana"), [("resolved", {"reason": "resolved by ana"})]),
+            (90, self.body(fires("a")), [("absorbed", {"alerts": ["a"]})]),
+        ]
+        for t, event, told in events:
+            story.happen(t, event)
+            assert [(entry.kind, entry.detail) for change in story.last for entry in change.entries] == told, t
+
+    def body(self, *alerts: Alert) -> Notified:
+        return Notified(KEY, alerts, Story(step(600)).plan)
 
 
 class TestResolve:
@@ -192,6 +304,23 @@ class TestResolve:
         story.notify(0, fires())
         story.notify(10, ends())
         assert story.sent == CLOSED
+        assert not story.incident.resolved_by_person
+
+    def test_a_repeated_resolve_does_not_lengthen_the_hold(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.notify(100, ends())
+        story.notify(130, ends())
+        assert story.incident.resolve_at == at(160)
+
+    def test_an_alert_that_joins_within_the_hold_cancels_it_too(self) -> None:
+        story = Story()
+        story.notify(0, fires("a"))
+        story.happen(10, Acknowledged("ana"))
+        story.notify(100, ends("a"))
+        story.notify(130, ends("a"), fires("b"))
+        assert (story.incident.resolve_at, story.incident.title) == (None, "b")
+        assert story.sent == [*PAGED, "acknowledge #1 -> oncall", "trigger #1/2 -> oncall"]
 
     @pytest.mark.parametrize(
         "again",
@@ -281,6 +410,8 @@ class TestResolve:
         story.notify(0, fires())
         story.notify(70, replace(ends(), ends_at=None))
         assert story.incident.resolve_at == at(130)
+        assert story.state is not None
+        assert story.state.members["a"].ends_at == at(70)
 
     def test_absence_is_not_resolution(self) -> None:
         story = Story()
@@ -292,9 +423,10 @@ class TestResolve:
         story = Story()
         story.notify(0, fires("a"), fires("b"))
         story.notify(10, ends("b"), fires("a"))
-        before = story.incident
-        story.notify(20, ends("b"), fires("a"))
-        assert replace(story.incident, notifications=before.notifications) == before
+        before = story.state
+        story.notify(20, ends("b", ended=15), fires("a"))
+        assert before is not None
+        assert story.state == replace(before, incident=replace(before.incident, notifications=3))
 
     @pytest.mark.parametrize(("truncated", "per_alert", "is_held"), [(7, False, False), (0, False, True), (7, True, True)])
     def test_a_truncated_body_closes_no_group_but_a_shown_resolve_of_one_alert_counts(
@@ -347,6 +479,24 @@ class TestAPersonResolves:
         story = self.closed()
         story.notify(160, fires("a"))
         assert story.sent == [*CLOSED, "trigger #2 -> oncall"]
+
+    def test_what_ended_before_and_starts_anew_is_a_new_episode_even_within_the_hold(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.notify(100, ends(ended=100))
+        # nothing fires any more: there is no repeat that could be absorbed
+        story.happen(110, Resolved("ana"))
+        # startsAt after the applied end: no stale snapshot, and Alertmanager will not send it again for hours
+        story.notify(130, fires(starts=120))
+        assert story.sent == [*CLOSED, "trigger #2 -> oncall"]
+
+    def test_a_late_resolve_is_still_recorded(self) -> None:
+        story = self.closed()
+        story.notify(110, ends("a"))
+        assert story.state is not None
+        assert not story.state.members["a"].firing
+        assert (story.incident.firing, story.incident.resolved, story.incident.notifications) == (0, 2, 3)
+        assert story.sent == CLOSED
 
     def test_an_alert_that_it_never_saw_opens_a_new_incident_even_within_the_hold(self) -> None:
         story = self.closed()
@@ -410,6 +560,24 @@ class TestANewAlertInAnAcknowledgedIncident:
             "trigger #1/2 -> oncall",
             "trigger #1/e1.2 -> engineering",
         ]
+
+    def test_a_step_taken_again_is_numbered_by_the_arming(self) -> None:
+        story = Story(step(600))
+        story.notify(0, fires("a"))
+        story.tick(600)
+        # armed a second time, and acknowledged before the step is taken, and armed a third time
+        for t, name in ((700, "b"), (800, "c")):
+            story.happen(t, Acknowledged("ana"))
+            story.notify(t, fires(name))
+        assert story.incident.round == 3
+        story.tick(1400)
+        assert story.sent[-1] == "trigger #1/e1.3 -> engineering"
+
+    def test_the_policy_that_is_armed_again_is_not_snoozed(self) -> None:
+        story = self.acknowledged()
+        story.happen(150, Snoozed("ana", timedelta(hours=9)))
+        story.notify(200, fires("c"))
+        assert (story.incident.snoozed_until, story.incident.due_at) == (None, at(800))
 
 
 class TestEscalation:
@@ -492,6 +660,38 @@ class TestEscalation:
         assert story.sent[1:] == ["trigger #1/e1 -> engineering", "trigger #1/e2 -> dba"]
         assert story.incident.due_at == at(5000)
 
+    def test_a_snooze_never_brings_a_step_forward_and_the_last_one_counts(self) -> None:
+        story = Story(step(600))
+        story.notify(0, fires())
+        story.happen(10, Snoozed("ana", timedelta(hours=1)))
+        story.happen(20, Snoozed("ana", timedelta(seconds=60)))
+        assert (story.incident.due_at, story.incident.snoozed_until) == (at(600), at(80))
+
+    @pytest.mark.parametrize(
+        ("event", "sent"),
+        [
+            # the step was due at 600 and nothing ran until 605: what is said at 605 is looked at first
+            (Acknowledged("ana"), ["acknowledge #1 -> oncall"]),
+            (Snoozed("ana", timedelta(seconds=60)), []),
+            (Resolved("ana"), ["resolve #1 -> oncall"]),
+            (Notified(KEY, (ends(),), Story().plan), []),
+            # taken by hand, it is not taken again by the clock
+            (Escalated("ana"), ["trigger #1/e1 -> engineering"]),
+        ],
+    )
+    def test_what_happens_counts_before_a_step_that_is_overdue(self, event: Event, sent: list[str]) -> None:
+        story = Story(step(600, unless="acknowledged"))
+        story.notify(0, fires())
+        story.happen(605, event)
+        assert story.sent[1:] == sent
+
+    def test_a_step_taken_by_hand_again_and_again_has_a_key_of_its_own_each_time(self) -> None:
+        story = Story(step(600))
+        story.notify(0, fires())
+        for t in (10, 20, 30):
+            story.happen(t, Escalated("ana", 1))
+        assert [send.split()[1] for send in story.sent[1:]] == ["#1/e1", "#1/e1.2", "#1/e1.3"]
+
     def test_a_person_takes_the_next_step_or_any_and_there_may_be_none_left(self) -> None:
         story = Story(step(600), step(1200, "dba"))
         story.notify(0, fires())
@@ -529,6 +729,15 @@ class TestAcknowledge:
         story.tick(600)
         story.happen(610, Acknowledged("bia"))
         assert story.sent[2:] == ["trigger #1/e1 -> engineering", "acknowledge #1/e1 -> engineering"]
+        assert story.incident.acknowledged_by == "ana"
+
+    def test_the_timeline_tells_who_acknowledged_a_page_that_came_after_it(self) -> None:
+        story = Story(step(600))
+        story.notify(0, fires())
+        story.happen(10, Acknowledged("ana"))
+        story.tick(600)
+        story.happen(610, Acknowledged("bia"))
+        assert story.told[-1] == "acknowledged"
 
     def test_a_resolved_incident_stays_resolved(self) -> None:
         story = Story()

@@ -1,0 +1,83 @@
+"""The runbooks as pages."""
+
+from pathlib import Path
+
+import pytest
+from browsing import SECTIONS, see, write_runbooks
+from serving import running
+
+
+async def test_the_runbooks_are_listed_with_their_headings_and_found_by_words_without_accents(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"a.md": SECTIONS, "deploy.md": "# Deploy\n\n## Voltar\nA versão anterior.\n"})
+
+        async def found(query: str) -> list[str]:
+            page = await see(router, f"/runbooks?q={query}")
+            links = [link for link in page.all("a", "href") if link.startswith("/runbooks/")]
+            return [link.removeprefix("/runbooks/") for link in links]
+
+        assert await found("") == [
+            "a.md",
+            "a.md#servi%C3%A7o",
+            "a.md#higherrorrate-error_typellm",
+            "a.md#higherrorrate-1",
+            "a.md#databasedown",
+            "a.md#semregra",
+            "a.md#persistente",
+            "deploy.md",
+            "deploy.md#voltar",
+        ]
+        assert await found("VERSAO") == ["deploy.md", "deploy.md#voltar"]
+        assert await found("eletrica") == ["a.md", "a.md#semregra"]  # the one that holds it, not those around it
+        assert await found("databasedown") == ["a.md", "a.md#databasedown"]
+        assert await found("zzz") == []
+        assert "Nothing holds “zzz”." in (await see(router, "/runbooks?q=zzz")).text
+
+
+async def test_without_runbooks_the_list_says_what_to_do_and_names_what_cannot_be_read(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {})
+        assert "There are no runbooks yet" in (await see(router, "/runbooks")).text
+        (tmp_path / "runbooks" / "latin.md").write_bytes(b"caf\xe9")
+        router.service.library.load()
+        assert "latin.md:1: not UTF-8" in (await see(router, "/runbooks")).text
+
+
+async def test_a_file_is_shown_whole_and_its_sections_are_where_their_links_point(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"a.md": SECTIONS, "b.md": "Only text."})
+        page = await see(router, "/runbooks/a.md")
+        bare = await see(router, "/runbooks/b.md")
+        missing = await see(router, "/runbooks/c.md", 404)
+    ids = [attrs.get("id") for tag, attrs in page.tags if tag in {"h1", "h2"}]
+    assert ids == ["serviço", None, "higherrorrate-error_typellm", "higherrorrate-1", "databasedown", "semregra", "persistente"]
+    assert {"/runbooks/a.md#higherrorrate-1", "/runbooks/deploy.md#voltar"} <= set(page.all("a", "href"))
+    assert "title: O serviço" not in page.text
+    assert [tag for tag, _ in bare.tags].count("h1") == 1
+    assert "There is no file c.md" in missing.text
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("HighErrorRate", "a.md#higherrorrate-1"),
+        ("higherrorrate", "a.md#higherrorrate-1"),
+        ("HighErrorRate?label=error_type=llm&label=namespace=prod", "a.md#higherrorrate-error_typellm"),
+        ("HighErrorRate?label=error_type=db", "a.md#higherrorrate-1"),
+        ("HighErrorRate?label=nonsense&label==", "a.md#higherrorrate-1"),
+        ("DatabaseDown?label=alertname=HighErrorRate", "a.md#databasedown"),  # the path names the alert
+        ("WholeFile", "sub/WholeFile.md"),
+    ],
+)
+async def test_an_alert_leads_to_its_section(path: str, place: str, url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        (tmp_path / "runbooks" / "sub").mkdir()
+        write_runbooks(router, tmp_path, {"a.md": SECTIONS, "sub/WholeFile.md": "## Meaning\nIt burns.\n"})
+        answer = await router.http.get(f"/runbooks/for/{path}")
+    assert (answer.status_code, answer.headers["location"]) == (302, f"/runbooks/{place}")
+
+
+async def test_an_alert_without_a_section_is_told_how_to_get_one(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        page = await see(router, "/runbooks/for/Unwritten", 404)
+    assert "No runbook for Unwritten: add a heading “### Unwritten” to a file in the runbooks folder." in page.text
