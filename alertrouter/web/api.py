@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,10 +19,10 @@ from alertrouter.runbooks.render import to_markdown
 from alertrouter.service import Service
 from alertrouter.settings import in_clear
 from alertrouter.store import queries
-from alertrouter.store.database import UnavailableError
+from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.web import views
-from alertrouter.web.http import error, is_authorised, read_body, service_of
+from alertrouter.web.http import error, incident_id, is_authorised, read_body, service_of
 
 ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
 _MOST_BODY = 64 * 1024
@@ -33,13 +34,20 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def with_token(endpoint: Endpoint) -> Endpoint:
-    """Ask for one of ALERTROUTER_API_TOKENS, where there are any."""
+    """Ask for one of ALERTROUTER_API_TOKENS, where there are any; 503 for a database that does not answer."""
 
     @wraps(endpoint)
     async def guarded(request: Request) -> Response:
         if not is_authorised(request, in_clear(service_of(request).settings.api_tokens)):
             return error(401, "an API token is wanted (ALERTROUTER_API_TOKENS)", {"WWW-Authenticate": "Bearer"})
-        return await endpoint(request)
+        if any("\0" in value for value in request.query_params.values()):
+            return error(400, "the query holds a NUL")
+        try:
+            return await endpoint(request)
+        except (UnavailableError, OverloadedError, DBAPIError) as problem:
+            if isinstance(problem, DBAPIError) and not is_unavailable(problem):
+                raise
+            return error(503, "the database does not answer just now; try again")
 
     return guarded
 
@@ -69,7 +77,7 @@ async def list_incidents(request: Request) -> Response:
 @with_token
 async def show_incident(request: Request) -> Response:
     """The incident with its members, timeline, deliveries and `runbook.markdown`."""
-    return await _incident(service_of(request), request.path_params["id"])
+    return await _incident(service_of(request), incident_id(request))
 
 
 def acting(action: str) -> Endpoint:
@@ -80,14 +88,12 @@ def acting(action: str) -> Endpoint:
         service = service_of(request)
         event = event_of(action, await _object(request))
         try:
-            await service.writer.submit(act, Action(request.path_params["id"], event))
+            await service.writer.submit(act, Action(incident_id(request), event))
         except NothingLeftError as problem:
             return error(409, str(problem))
         except UnknownIncidentError as problem:
             return error(404, str(problem))
-        except (UnavailableError, OverloadedError) as problem:
-            return error(503, f"not stored, try again: {problem}")
-        return await _incident(service, request.path_params["id"])
+        return await _incident(service, incident_id(request))
 
     return act_on_incident
 

@@ -12,8 +12,8 @@ from alertrouter.store.database import UnavailableError
 from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
-from alertrouter.web.http import read_body, service_of
-from alertrouter.web.rendering import Endpoint, incident_id, message, prefix_of, readable
+from alertrouter.web.http import incident_id, read_body, service_of
+from alertrouter.web.rendering import Endpoint, message, prefix_of, readable
 
 _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20

@@ -23,6 +23,14 @@ def error(status: int, text: str, headers: dict[str, str] | None = None) -> JSON
     return JSONResponse({"error": text}, status, headers)
 
 
+def incident_id(request: Request) -> str:
+    """The id in the path; 404 for what no incident has, such as the NUL that PostgreSQL refuses."""
+    given: str = request.path_params["id"]
+    if not (given.isascii() and given.isalnum()):
+        raise HTTPException(404, "there is no such incident")
+    return given
+
+
 async def read_body(request: Request, most: int) -> bytes:
     """The body; 413 as soon as it is longer than `most` bytes."""
     chunks = []

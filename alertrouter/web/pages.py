@@ -24,8 +24,8 @@ from alertrouter.timeline import sentence
 from alertrouter.urls import incident_url, section_url
 from alertrouter.web import forms, reading
 from alertrouter.web.api import ACTIONS
-from alertrouter.web.http import service_of
-from alertrouter.web.rendering import incident_id, page, prefix_of, readable, spell
+from alertrouter.web.http import incident_id, service_of
+from alertrouter.web.rendering import page, prefix_of, readable, spell
 
 _MOST_OPEN = 200
 _MOST_RECENT = 20

@@ -36,14 +36,6 @@ def prefix_of(request: Request) -> str:
     return urlsplit(service_of(request).base_url).path.rstrip("/")
 
 
-def incident_id(request: Request) -> str:
-    """The id in the path; 404 for what no incident has, such as the NUL that PostgreSQL refuses."""
-    given: str = request.path_params["id"]
-    if not given.isalnum():
-        raise HTTPException(404, "There is no such incident.")
-    return given
-
-
 def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
     """A page from a template."""
     shown = _TEMPLATES.get_template(template).render(prefix=prefix_of(request), **values)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from serving import Running, running, until
+from sqlalchemy import create_engine
 
 from processes import notification
 
@@ -120,6 +121,7 @@ async def test_the_list_is_filtered_by_status_alertname_and_severity(database_ur
         ("/api/v1/incidents?limit=0", "limit is a number from 1 to 500"),
         ("/api/v1/incidents?limit=x", "limit is a number from 1 to 500"),
         ("/api/v1/deliveries?state=lost", "state is one of pending, sent, superseded, dead"),
+        ("/api/v1/incidents?alertname=a%00b", "the query holds a NUL"),
         ("/api/v1/deliveries?cursor=x", "cursor is not one that this API gave"),
     ],
 )
@@ -184,12 +186,21 @@ async def test_what_does_not_exist_is_404_in_json(database_url: str, tmp_path: P
     async with running(database_url, tmp_path) as router:
         for answer in (
             await router.http.get("/api/v1/incidents/nosuch"),
+            await router.http.get("/api/v1/incidents/a%00b"),
+            await router.http.post("/api/v1/incidents/a%00b/resolve"),
             await router.http.post("/api/v1/incidents/nosuch/resolve"),
             await router.http.post("/api/v1/incidents/nosuch/delete"),
             await router.http.get("/api/v1/nosuch"),
         ):
             assert answer.status_code == 404
             assert answer.json().keys() == {"error"}
+
+
+async def test_a_database_that_does_not_answer_is_503_in_json(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path) as router:
+        router.service.database.engine = create_engine("sqlite:////nowhere/x.db")
+        answer = await router.http.get("/api/v1/incidents")
+        assert (answer.status_code, answer.json()) == (503, {"error": "the database does not answer just now; try again"})
 
 
 async def test_deliveries_are_listed_newest_first_by_state(database_url: str, tmp_path: Path) -> None:
