@@ -124,13 +124,15 @@ def sandbox(host: Host = None, port: Port = None) -> None:
 @app.command()
 def check() -> None:
     """Check the settings, the routing file and the runbooks; 1 if anything is wrong."""
+    from alertrouter.planning import runbook_problems
     from alertrouter.runbooks.library import Library
 
     settings = _settings()
     routing = _routing(settings)
     library = Library([settings.runbooks_dir])
     library.load()
-    problems = [*_missing(settings, routing), *library.errors]
+    unclear = (f"{settings.runbooks_dir}/{line}" for line in runbook_problems(library.index.sections, routing))
+    problems = [*_missing(settings, routing), *library.errors, *unclear]
     if problems:
         fail(*problems)
     typer.echo(f"all well: {len(routing.fingerprints())} targets, {len(library.documents)} runbooks")

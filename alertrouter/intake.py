@@ -3,14 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from alertrouter import telemetry
 from alertrouter.alertmanager import Alert, Notification
 from alertrouter.incidents import Change, Incident, Key, Notified, State, decide
+from alertrouter.pagerduty.events import severity_of
 from alertrouter.planning import Playbook
 from alertrouter.runbooks.section import Section
 from alertrouter.store import incidents, unreadable
 from alertrouter.store.codec import incident_key, subject_key
 from alertrouter.store.database import Transaction
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,16 @@ def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
     notifications = [arrival.notification for arrival in arrivals]
     unreadable.keep(tx, notifications)
     tx.after_commit.append(lambda: telemetry.count_intake(notifications, batch.changes))
+    tx.after_commit.append(lambda: _warn_of_unknown_severities(batch.changes))
     return answers
+
+
+def _warn_of_unknown_severities(changes: Sequence[Change]) -> None:
+    """Such an alert pages as an error; whoever wrote the rule should know."""
+    for change in changes:
+        for label in {member.labels.get("severity", "") for member in change.changed if change.opened}:
+            if not severity_of(label)[1]:
+                _log.warning("a severity label is unknown and counts as error", label=label, incident=change.state.incident.id)
 
 
 class _Batch:

@@ -1,5 +1,6 @@
 """What routing and the runbooks say of an alert: PURE."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -66,3 +67,15 @@ class Playbook:
         """A step that names nobody we know pages the incident's own target: better than nobody."""
         known = self.routing.target_named(name) if name else None
         return known or (own if own != NOBODY else self.routing.default_target)
+
+
+def runbook_problems(sections: Iterable[Section], routing: Routing) -> list[str]:
+    """Escalations that cannot be read, and targets that nobody knows, as `file:line: message`."""
+    found = set()
+    for section in sections:
+        if section.policy_line is not None and section.policy is None:
+            found.add((section.path, section.policy_line, "the escalation cannot be read; the default applies"))
+        for step in section.policy or ():
+            if step.to and routing.target_named(step.to) is None:
+                found.add((section.path, section.policy_line or section.line, f"there is no target {step.to}"))
+    return [f"{path}:{line}: {message}" for path, line, message in sorted(found)]

@@ -74,6 +74,12 @@ def test_check_tells_everything_that_is_wrong_and_all_well(tmp_path: Path) -> No
     (tmp_path / "runbooks" / "bad.md").write_bytes(b"# x\n\xff")
     code, said = run("check", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"])
     assert (code, said) == (1, "alertrouter: runbooks/bad.md:2: not UTF-8\n")
+    (tmp_path / "runbooks" / "bad.md").write_text("# A\n\nEscalation: to ops, perhaps\n\n# B\n\nEscalation: Immediate to DBA\n")
+    code, said = run("check", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"])
+    assert said.splitlines() == [
+        "alertrouter: runbooks/bad.md:3: the escalation cannot be read; the default applies",
+        "alertrouter: runbooks/bad.md:7: there is no target DBA",
+    ]
     (tmp_path / "runbooks" / "bad.md").write_text("# x\n")
     code, said = run("check", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"])
     assert (code, said) == (0, "all well: 1 targets, 1 runbooks\n")

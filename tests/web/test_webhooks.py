@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from serving import Running, running
+from structlog.testing import capture_logs
 
 from processes import notification
 
@@ -188,3 +189,13 @@ async def test_a_postgres_that_is_gone_is_503_and_back_again_it_takes_the_retry(
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
             assert (await router.post(notification(group="h"))).status_code == 200
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_an_unknown_severity_pages_as_an_error_and_is_a_warning_in_the_log(database_url: str, tmp_path: Path) -> None:
+    odd = alert(labels={"alertname": "A", "severity": "catastrophic"})
+    async with running(database_url, tmp_path) as router:
+        with capture_logs() as logs:
+            await router.post(body(odd))
+            [event] = await router.settled()
+        assert event["payload"]["severity"] == "error"
+        assert [one["label"] for one in logs if one["log_level"] == "warning"] == ["catastrophic"]
