@@ -26,7 +26,7 @@ from alertrouter.incidents import (
     decide,
 )
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b")
 ZERO = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
@@ -34,6 +34,7 @@ def at(t: float) -> datetime:
     return ZERO + timedelta(seconds=t)
 
 
+clock = st.sampled_from([0, 1, 29, 30, 60, 100, 600, -40])
 alerts = st.builds(
     lambda name, firing, starts, length: Alert(
         firing, {"alertname": name}, {}, at(starts), None if firing else at(starts + length), "", name
@@ -61,8 +62,8 @@ class Incidents(RuleBasedStateMachine):
         policy=steps,
         hold=st.sampled_from([0, 60]),
         pages=st.sampled_from(["oncall", "oncall", "none"]),
-        per_alert=st.booleans(),
-        repage=st.booleans(),
+        per_alert=st.sampled_from([False, False, True]),
+        repage=st.sampled_from([True, True, False]),
     )
     def begin(self, policy: tuple[Step, ...], hold: int, pages: str, per_alert: bool, repage: bool) -> None:
         self.key = Key("s", "g", per_alert, pages, repage, timedelta(seconds=hold))
@@ -129,11 +130,23 @@ class Incidents(RuleBasedStateMachine):
         plan = Plan("error", "title", None, self.policy)
         self.deliver(Notified(self.key, tuple(found), lambda _: plan, truncated))
 
-    @precondition(lambda self: getattr(self, "bodies", []))
+    @precondition(lambda self: bool(getattr(self, "bodies", ())))
     @rule(data=st.data())
     def notify_again(self, data: st.DataObject) -> None:
         """A repeat, the other peer's copy, or its stale snapshot."""
         self.deliver(data.draw(st.sampled_from(self.bodies)))
+
+    @precondition(lambda self: getattr(self, "state", None) is not None)
+    @rule(later=clock)
+    def all_is_over(self, later: int) -> None:
+        """Every alert that is known is resolved, and then time passes: within the hold, to its very end, or beyond."""
+        assert self.state is not None
+        over = tuple(
+            Alert(False, member.labels, {}, member.starts_at, member.starts_at, "", member.fingerprint)
+            for member in self.state.members.values()
+        )
+        self.deliver(Notified(self.key, over, _no_plan))
+        self.t += later
 
     def deliver(self, body: Notified) -> None:
         self.bodies.append(body)
@@ -157,7 +170,7 @@ class Incidents(RuleBasedStateMachine):
         assert at(self.t) < incident.resolved_at + incident.resolve_hold
         assert firing <= closed.members.keys()
 
-    @rule(seconds=st.sampled_from([0, 1, 29, 60, 100, 1000, -40]))
+    @rule(seconds=clock)
     def pass_time(self, seconds: int) -> None:
         self.t += seconds
 
@@ -212,6 +225,10 @@ class Incidents(RuleBasedStateMachine):
             cut = bool(incident.truncated) and not incident.per_alert
             assert held == (not incident.firing and not cut), "held back exactly while nothing fires and nothing is hidden"
         assert incident.due_at == next_time(incident)
+
+
+def _no_plan(alert: Alert) -> Plan:
+    raise AssertionError(f"{alert.fingerprint} is known or resolved: nobody asks for its plan")
 
 
 def next_time(incident: Incident) -> datetime | None:
