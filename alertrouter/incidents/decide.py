@@ -4,8 +4,6 @@ The rules and their reasons: Alertmanager's webhook contract (duplicates, order,
 promises in docs/promises.md.
 """
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,12 +16,12 @@ from alertrouter.incidents.events import (
     Acknowledged,
     Escalated,
     Event,
-    Key,
     Notified,
     Plan,
     Resolved,
     Snoozed,
 )
+from alertrouter.incidents.ids import make_id
 from alertrouter.incidents.state import Change, Incident, Member, State
 
 BY_ALERTMANAGER = "Alertmanager reported every alert resolved"
@@ -303,14 +301,3 @@ def _brief(names: Iterable[str], most: int = 20) -> list[str]:
     brief = [f"{name} ×{count}" if count > 1 else name for name, count in counts.most_common(most)]
     left = len(counts) - len(brief)
     return [*brief, f"and {left} more"] if left > 0 else brief
-
-
-def make_id(now: datetime, key: Key, previous: str) -> str:
-    """An id that sorts by time: 48 bits of milliseconds and 80 of a hash, in lowercase base 32 hex (26 characters).
-
-    It is a function of the episode, so that deciding twice gives the same dedup key.
-    """
-    milliseconds = int(now.timestamp() * 1000)
-    text = "\0".join((now.isoformat(), key.source, key.subject, key.target, previous))
-    digest = hashlib.blake2b(text.encode(), digest_size=10).digest()
-    return base64.b32hexencode(milliseconds.to_bytes(6, "big") + digest).decode().rstrip("=").lower()
