@@ -62,6 +62,7 @@ class Service:
         self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook)
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
+        _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=len(self.library.documents))
 
     async def stop(self) -> None:
         """Let what is being sent and written end, within a few seconds, and close everything."""

@@ -44,11 +44,10 @@ def configure_logs(form: Literal["json", "console"], level: str = "INFO") -> Non
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _name_the_service,
-        structlog.processors.EventRenamer("message"),
     ]
-    errors = [structlog.processors.format_exc_info] if form == "json" else []
+    for_machines = [structlog.processors.EventRenamer("message"), structlog.processors.format_exc_info]
     structlog.configure(
-        processors=[*shared, *errors, renderer],
+        processors=[*shared, *(for_machines if form == "json" else ()), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,

@@ -6,9 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from serving import Running
-
 from alertrouter.alertmanager import fingerprint_of
+from serving import Running
 
 SECTIONS = """---
 title: O serviço

@@ -52,6 +52,10 @@ def run(*arguments: str, cwd: Path, **env: str) -> tuple[int, str]:
             {"PAGERDUTY_ROUTING_KEY": KEYS["oncall"], "ALERTROUTER_DATABASE_URL": "sqlite:///nowhere/x.db"},
             "alertrouter: ALERTROUTER_DATABASE_URL: the folder of nowhere/x.db does not exist",
         ),
+        (
+            {"PAGERDUTY_ROUTING_KEY": KEYS["oncall"], "ALERTROUTER_DATABASE_URL": f"sqlite:///{__file__}"},
+            "alertrouter: ALERTROUTER_DATABASE_URL: file is not a database",
+        ),
         ({"ALERTROUTER_CONFIG": "none.yml"}, "alertrouter: none.yml: it cannot be read: No such file or directory"),
     ],
 )

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import KEYS, Running, running, until
 
 from alertrouter.deliveries import Trigger, is_superseded
 from alertrouter.incidents import Action
 from alertrouter.routing import Routing, Target
 from alertrouter.store.outbox import LEASE_SECONDS
 from processes import notification
+from serving import KEYS, Running, running, until
 
 
 async def fault(router: Running, mode: str, **given: Any) -> None:

@@ -186,10 +186,8 @@ def is_unavailable(error: BaseException) -> bool:
 
     PostgreSQL's classes: https://www.postgresql.org/docs/current/errcodes-appendix.html (54: a program limit, the request's).
     """
-    if isinstance(error, sqlite3.OperationalError):
-        return True
     cause = getattr(error, "orig", None) or error
-    if isinstance(cause, sqlite3.OperationalError):
+    if type(cause) in {sqlite3.OperationalError, sqlite3.DatabaseError}:  # the latter: the file is damaged, or none of SQLite's
         return True
     if type(cause).__module__.partition(".")[0] != "psycopg":
         return False

@@ -34,6 +34,12 @@ def at(t: float) -> datetime:
     return ZERO + timedelta(seconds=t)
 
 
+people: st.SearchStrategy[Event] = st.one_of(
+    st.just(Acknowledged("ana")),
+    st.sampled_from([0, 60, 900]).map(lambda seconds: Snoozed("ana", timedelta(seconds=seconds))),
+    st.sampled_from([None, 1, 2, 3]).map(lambda number: Escalated("ana", number)),
+    st.just(Resolved("ana")),
+)
 clock = st.sampled_from([0, 1, 29, 30, 60, 100, 600, -40])
 alerts = st.builds(
     lambda name, firing, starts, length: Alert(
@@ -90,6 +96,10 @@ class Incidents(RuleBasedStateMachine):
             self.stored = ({} if change.opened else self.stored) | {member.fingerprint: member for member in change.changed}
             assert self.stored == change.state.members, "the members that differ are all told"
             self.state = change.state
+        if self.state is not None and self.state.incident.is_open:
+            incident = self.state.incident
+            assert incident.resolve_at is None or incident.resolve_at > at(self.t), "a hold that is over closes"
+            assert incident.resolve_at or incident.due_at is None or incident.due_at > at(self.t), "nothing due is left"
 
     def check_change(self, change: Change) -> None:
         """An episode opens once, closes once, and Alertmanager closes it only when all that is known is over."""
@@ -150,18 +160,35 @@ class Incidents(RuleBasedStateMachine):
 
     def deliver(self, body: Notified) -> None:
         self.bodies.append(body)
-        closed = self.state
-        if closed is not None and closed.incident.resolve_at is not None and closed.incident.resolve_at <= at(self.t):
-            closed = None  # it closes of itself before the body is looked at
+        before = self.state
+        if before is not None and before.incident.resolve_at is not None and before.incident.resolve_at <= at(self.t):
+            before = None  # it closes of itself before the body is looked at
         self.happen(body)
+        if before is not None and before.incident.is_open:
+            self.check_paged_again(before, body)
         firing = {name for name, fires in {alert.fingerprint: alert.firing for alert in body.alerts}.items() if fires}
         if not firing:
             return
         assert self.state is not None
         assert all(self.state.members[name].firing for name in firing)
         if not self.state.incident.is_open:
-            assert closed is not None
-            self.check_absorbed(closed, {alert.fingerprint for alert in body.alerts if alert.firing})
+            assert before is not None
+            self.check_absorbed(before, {alert.fingerprint for alert in body.alerts if alert.firing})
+
+    def check_paged_again(self, before: State, body: Notified) -> None:
+        """An unknown alert in an acknowledged incident pages again; one that fires as before never does."""
+        assert self.state is not None
+        old, new = before.incident, self.state.incident
+        firing = {alert.fingerprint for alert in body.alerts if alert.firing}
+        again = [page for page in new.pages[len(old.pages) :] if not page.step]
+        if old.status != "acknowledged" or not self.key.repage_on_new_alert:
+            assert (new.round, again) == (old.round, [])
+        elif firing - before.members.keys():
+            assert (new.round, new.armed_at, new.acknowledged_by) == (old.round + 1, at(self.t), None)
+            assert len(again) == (self.key.target != "none")
+        elif all(alert.firing and before.members[alert.fingerprint].firing for alert in body.alerts):
+            assert (new.round, again, new.status) == (old.round, [], "acknowledged")
+        assert old.resolve_at is None or new.resolve_at in (None, old.resolve_at), "a hold is not lengthened"
 
     def check_absorbed(self, closed: State, firing: set[str]) -> None:
         incident = closed.incident
@@ -174,31 +201,20 @@ class Incidents(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         self.t += seconds
 
-    @rule()
-    def tick(self) -> None:
+    @rule(seconds=clock)
+    def tick(self, seconds: int) -> None:
+        self.t += seconds
         self.happen(Ticked())
-        if self.state is not None and self.state.incident.is_open:
-            incident = self.state.incident
-            assert incident.resolve_at is None or incident.resolve_at > at(self.t)
-            assert incident.resolve_at or incident.due_at is None or incident.due_at > at(self.t), "nothing due is left"
 
-    @rule()
-    def acknowledge(self) -> None:
-        self.happen(Acknowledged("ana"))
-        assert self.state is None or self.state.incident.status != "triggered"
-
-    @rule()
-    def resolve(self) -> None:
-        self.happen(Resolved("ana"))
-        assert self.state is None or not self.state.incident.is_open
-
-    @rule(seconds=st.sampled_from([0, 60, 900]))
-    def snooze(self, seconds: int) -> None:
-        self.happen(Snoozed("ana", timedelta(seconds=seconds)))
-
-    @rule(number=st.sampled_from([None, 1, 2, 3]))
-    def escalate(self, number: int | None) -> None:
-        self.happen(Escalated("ana", number))
+    @rule(event=people)
+    def somebody_acts(self, event: Event) -> None:
+        pages = self.state.incident.pages if self.state is not None else ()
+        self.happen(event)
+        if self.state is not None and isinstance(event, Acknowledged):
+            assert self.state.incident.status != "triggered"
+            assert all(self.sent[page.key][1:] for page in pages), "PagerDuty is told"
+        if self.state is not None and isinstance(event, Resolved):
+            assert not self.state.incident.is_open
 
     @invariant()
     def every_key_is_triggered_once_and_resolved_once_when_its_incident_is_over(self) -> None:
@@ -242,4 +258,4 @@ def next_time(incident: Incident) -> datetime | None:
 
 
 TestIncidents = Incidents.TestCase
-TestIncidents.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestIncidents.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)

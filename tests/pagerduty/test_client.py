@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import serve
 
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent
 from alertrouter.sandbox import create_sandbox
 from processes import free_port
+from serving import serve
 
 KEY = "0123456789abcdef0123456789abcdef"
 EVENT: dict[str, object] = {"event_action": "resolve", "dedup_key": "k"}

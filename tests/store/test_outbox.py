@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from serving import TARGETS, HandClock
 
 from alertrouter.actions import Action, act, fire_timers
 from alertrouter.alertmanager import parse
@@ -24,6 +23,7 @@ from alertrouter.store import outbox
 from alertrouter.store.database import Database
 from alertrouter.store.writer import Writer
 from processes import notification
+from serving import TARGETS, HandClock
 
 ROUTING = Routing(TARGETS, (), "oncall")
 STEPS = (Step(timedelta(minutes=15), "engineering", "acknowledged"),)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Running, running, until
 from sqlalchemy import create_engine
 
 from processes import notification
+from serving import Running, running, until
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

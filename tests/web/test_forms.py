@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from browsing import Seen, open_one, see
 from serving import running
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from browsing import SECTIONS, Seen, open_one, see, write_runbooks
-from serving import KEYS, running
 
 from alertrouter.web.rendering import spell
+from browsing import SECTIONS, Seen, open_one, see, write_runbooks
+from serving import KEYS, running
 
 
 async def test_with_nothing_open_all_is_quiet(url: str, tmp_path: Path) -> None:

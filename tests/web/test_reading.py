@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from browsing import SECTIONS, see, write_runbooks
 from serving import running
 

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from browsing import Seen, open_one, see, write_runbooks
-from serving import running
 
 from alertrouter.web.rendering import web_link
+from browsing import Seen, open_one, see, write_runbooks
+from serving import running
 
 NASTY = "\"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} ' &amp;"
 NASTY_RUNBOOK = f"""# {NASTY}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Running, running
 from structlog.testing import capture_logs
 
 from processes import notification
+from serving import Running, running
 
 
 def alert(**given: Any) -> dict[str, Any]:
