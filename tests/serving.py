@@ -14,10 +14,12 @@ import uvicorn
 from starlette.applications import Starlette
 
 from alertrouter.clock import Clock
+from alertrouter.moments import rfc3339
 from alertrouter.routing import Routing, Target
 from alertrouter.sandbox import create_sandbox
 from alertrouter.service import Service
 from alertrouter.settings import load_settings
+from alertrouter.store.outbox import LEASE_SECONDS
 from alertrouter.web.app import create_app
 from processes import free_port
 
@@ -86,11 +88,12 @@ class Running:
         return await self.events()
 
     async def _is_settled(self) -> bool:
-        now = self.clock.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = rfc3339(self.clock.now)
         pending = (await self.http.get("/api/v1/deliveries?state=pending&limit=500")).json()["deliveries"]
         incidents = (await self.http.get("/api/v1/incidents?status=open&limit=500")).json()["incidents"]
         due = [one for one in incidents if (one["resolve_at"] or one["escalation"]["due_at"] or "z") <= now]
-        in_flight = self.service.worker._in_flight
+        lease = rfc3339(self.clock.now + timedelta(seconds=LEASE_SECONDS))
+        in_flight = self.service.worker._in_flight or [one for one in pending if one["due_at"] == lease]
         return not in_flight and not due and not [one for one in pending if one["due_at"] <= now or not one["attempts"]]
 
 

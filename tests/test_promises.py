@@ -30,7 +30,7 @@ def test_killed_after_the_200_and_before_the_delivery_it_pages_once_after_the_re
     router: Router, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sandbox.fault("500", count=1000)
-    [incident] = router.post(notification()).json()["incidents"]
+    [incident] = router.post(notification("NoRunbook")).json()["incidents"]
     router.process.kill()
     refused = len(sandbox.events())
     sandbox.heal()
@@ -42,7 +42,7 @@ def test_killed_after_the_200_and_before_the_delivery_it_pages_once_after_the_re
 
 def test_killed_between_send_and_record_it_sends_again_and_nobody_is_paged_twice(router: Router, sandbox: Sandbox) -> None:
     sandbox.fault("drop", count=1, seconds=30)
-    [incident] = router.post(notification()).json()["incidents"]
+    [incident] = router.post(notification("NoRunbook")).json()["incidents"]
     wait_for("the first send", sandbox.alerts)
     router.process.kill()
     router.start()
@@ -65,9 +65,9 @@ def test_killed_before_a_timer_is_due_it_escalates_once_and_not_early(router: Ro
 
 
 def test_killed_during_the_hold_it_resolves_after_the_restart(router: Router, sandbox: Sandbox) -> None:
-    [incident] = router.post(notification()).json()["incidents"]
+    [incident] = router.post(notification("NoRunbook")).json()["incidents"]
     wait_for("the page", sandbox.alerts)
-    router.post(notification(firing=False))
+    router.post(notification("NoRunbook", firing=False))
     router.process.kill()
     router.start()
     wait_for("the resolve", lambda: sandbox.alerts()[0]["status"] == "resolved")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from alertrouter.alertmanager import Alert
 from alertrouter.escalation import Policy
-from alertrouter.incidents.draft import SEVERITIES, Draft, leader_of
+from alertrouter.incidents.draft import SEVERITIES, Draft, leader_of, next_step
 from alertrouter.incidents.events import (
     Acknowledged,
     Escalated,
@@ -81,7 +81,8 @@ def _acknowledge(draft: Draft, event: Acknowledged, now: datetime) -> None:
 
 def _escalate(draft: Draft, event: Escalated) -> None:
     steps = draft.incident.policy.steps
-    number = event.step if event.step is not None else draft.incident.step + 1
+    following = next_step(draft.incident) or draft.incident.step + 1
+    number = event.step if event.step is not None else following
     if not 1 <= number <= len(steps):
         asked = f"there is no step {number}" if event.step is not None else "no step is left"
         raise NothingLeftError(f"{asked}: the policy has {len(steps)}")
@@ -196,10 +197,9 @@ def _apply_alerts(draft: Draft, event: Notified, now: datetime) -> _Seen:
 
 def _apply_firing(draft: Draft, alert: Alert, member: Member | None, event: Notified, now: datetime, seen: _Seen) -> None:
     if member is None:
-        if draft.incident.is_open:
-            draft.put(_join(alert, event.plan(alert), now))
-            seen.joined.append(_name(alert))
-            seen.new.append(_name(alert))
+        draft.put(_join(alert, event.plan(alert), now))
+        seen.joined.append(_name(alert))
+        seen.new.append(_name(alert))
         return
     if not member.firing:
         seen.back.append(_name(alert))
@@ -253,6 +253,7 @@ def _hold_or_cancel(draft: Draft, event: Notified, now: datetime) -> None:
     if incident.firing or not whole:
         if incident.resolve_at is not None:
             draft.set(resolve_at=None)
+            draft.resumed_at = now
             draft.tell("hold_cancelled", why="firing again" if incident.firing else "the body was cut")
         return
     if incident.resolve_hold and incident.resolve_at is None:
@@ -276,6 +277,8 @@ def _count(draft: Draft, event: Notified) -> None:
 
 def _follow_leader(draft: Draft) -> None:
     leader = leader_of(draft.members)
+    if leader is None and not draft.incident.title:  # it fired and ended in one body
+        leader = next(iter(draft.members.values()), None)
     if leader is not None:
         draft.set(title=leader.title, severity=leader.severity, section=leader.section)
 

@@ -12,12 +12,16 @@ SEVERITIES = ("critical", "error", "warning", "info")
 
 
 class Draft:
-    """Collects what one event does to one incident; `change()` gives the result."""
+    """Collects what one event does to one incident; `change()` gives the result.
+
+    `resumed_at` is when a held-back resolve was dropped: what fell due meanwhile is not late.
+    """
 
     def __init__(self, incident: Incident, members: Mapping[str, Member], *, opened: bool = False) -> None:
         self.incident = incident
         self.members = dict(members)
         self.opened = opened
+        self.resumed_at: datetime | None = None
         self._changed: dict[str, Member] = {}
         self._sends: list[Send] = []
         self._entries: list[Entry] = []
@@ -94,7 +98,7 @@ class Draft:
         while self.incident.resolve_at is None and self.incident.due_at is not None and self.incident.due_at <= now:
             number = next_step(self.incident)
             assert number is not None
-            self._lateness.append(now - self.incident.due_at)
+            self._lateness.append(now - max(self.incident.due_at, self.resumed_at or self.incident.due_at))
             step = self.incident.policy.steps[number - 1]
             target = step.to or self.incident.target
             if not step.after and any(page.target == target for page in self.incident.pages):

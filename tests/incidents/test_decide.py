@@ -141,6 +141,7 @@ class TestOnePagePerEpisode:
         story.notify(10, ends())
         story.tick(70)
         assert story.sent == []
+        assert "acknowledged" in story.told
         assert story.incident.status == "resolved"
 
     def test_the_most_severe_then_the_oldest_firing_member_leads(self) -> None:
@@ -490,6 +491,23 @@ class TestAPersonResolves:
         story.notify(130, fires(starts=120))
         assert story.sent == [*CLOSED, "trigger #2 -> oncall"]
 
+    def test_what_starts_at_the_very_end_may_be_a_stale_snapshot_and_is_absorbed(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.notify(100, ends(ended=100))
+        story.happen(110, Resolved("ana"))
+        story.notify(130, fires(starts=100))
+        assert story.sent == CLOSED
+
+    def test_what_had_ended_and_fires_again_when_it_is_closed_is_absorbed(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.notify(50, ends(ended=50))
+        story.notify(70, fires(starts=60))
+        story.happen(100, Resolved("ana"))
+        story.notify(110, fires(starts=60))
+        assert story.sent == CLOSED
+
     def test_a_late_resolve_is_still_recorded(self) -> None:
         story = self.closed()
         story.notify(110, ends("a"))
@@ -704,6 +722,25 @@ class TestEscalation:
             with pytest.raises(NothingLeftError):
                 story.happen(40, Escalated("ana", wanted))
 
+    def test_the_next_step_of_an_acknowledged_incident_is_the_one_that_was_to_come(self) -> None:
+        story = Story(step(600, unless="acknowledged"), step(1200, "dba"))
+        story.notify(0, fires())
+        story.happen(10, Acknowledged("ana"))
+        story.happen(20, Escalated("ana"))
+        assert story.sent[2:] == ["trigger #1/e2 -> dba"]
+
+    def test_what_fell_due_during_a_hold_is_not_late(self) -> None:
+        story = Story(step(110))
+        story.notify(0, fires())
+        story.notify(100, ends())
+        story.notify(130, fires())
+        assert story.last[0].lateness == (timedelta(0),)
+
+    def test_what_fires_and_ends_in_one_body_has_its_title(self) -> None:
+        story = Story()
+        story.notify(0, fires(), ends())
+        assert (story.incident.title, story.incident.resolve_at) == ("a", at(60))
+
     def test_what_is_resolved_can_neither_be_escalated_nor_snoozed(self) -> None:
         story = Story()
         story.notify(0, fires())
@@ -721,6 +758,7 @@ class TestAcknowledge:
         story.happen(20, Acknowledged("bia"))
         assert story.sent[2:] == ["acknowledge #1 -> oncall", "acknowledge #1/e1 -> dba"]
         assert (story.incident.acknowledged_by, story.incident.acknowledged_at) == ("ana", at(10))
+        assert story.told.count("acknowledged") == 1
 
     def test_a_page_that_came_after_it_can_be_acknowledged_too(self) -> None:
         story = Story(step(600))
