@@ -6,13 +6,15 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from markdown_it.token import Token
 
-from alertrouter.runbooks.markdown import parse_tokens, plain
-from alertrouter.runbooks.policy import find_policy, read_yaml
-from alertrouter.runbooks.section import Document, Section
+from alertrouter.runbooks.markdown import DEEPEST, children, parse_blocks, plain
+from alertrouter.runbooks.policy import find_policy, is_yaml, read_yaml
+from alertrouter.runbooks.section import Document, Problem, Section
 
+_LONGEST_TITLE = 200
 _LABEL = r'\s*([\w.:-]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*'
 _LABELS = re.compile(rf"(?:{_LABEL}(?:,{_LABEL})*,?)?\s*\}}\s*")
 _ONE_LABEL = re.compile(_LABEL)
@@ -33,28 +35,64 @@ class _Heading:
 def parse(path: str, text: str) -> Document:
     """Split the markdown `text` of the file at `path` (posix, relative to its folder). Any text is a document."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    tokens = parse_tokens("\n".join(lines))
-    headings = _headings(tokens)
-    first, start = (1, tokens[0].map[1]) if tokens and tokens[0].type == "front_matter" and tokens[0].map else (0, 0)
-    title = _title(tokens, headings) or PurePosixPath(path).stem
+    tokens, env = parse_blocks("\n".join(lines))
+    problems = _depth(tokens)
+    headings = _headings(tokens, problems)
+    front = tokens[0] if tokens and tokens[0].type == "front_matter" else None
+    first, start = (1, front.map[1]) if front and front.map else (0, 0)
+    title = _title(front, headings) or PurePosixPath(path).stem
+    definitions = _definitions(lines, env)
     sections = [_whole_file(path, title, lines, tokens[first:], start)]
     for heading, end in zip(headings, _ends(headings, _Heading(len(tokens), len(lines), len(lines), 0, "", "")), strict=True):
-        sections.append(_section(path, heading, lines[heading.end : end.start], tokens[heading.at + 3 : end.at]))
-    return Document(path, title, tuple(sections), _text(lines[start:]))
+        sections.append(_section(path, heading, end, lines, tokens, definitions))
+    return Document(path, title, tuple(sections), _text(lines[start:]), start + 1, tuple(problems), _half_written(front, lines, tokens))
 
 
-def _headings(tokens: Sequence[Token]) -> list[_Heading]:
+def _depth(tokens: Sequence[Token]) -> list[Problem]:
+    """What is nested so deeply that it is not read."""
+    too_deep = next((token for token in tokens if token.level >= DEEPEST - 1), None)
+    line = next((token.map[0] + 1 for token in tokens if too_deep and token.level == DEEPEST - 2 and token.map), 1)
+    return [(line, f"lists or quotes are nested deeper than {DEEPEST} levels; what is below is not shown")] if too_deep else []
+
+
+def _headings(tokens: Sequence[Token], problems: list[Problem]) -> list[_Heading]:
     """Those of the top level, the ones that have sections; a heading in a quote or a list only takes its anchor."""
     headings: list[_Heading] = []
     anchors = {"": 0}
     for at, token in enumerate(tokens):
-        if token.type != "heading_open":
+        if token.type != "heading_open" or not token.map:
             continue
-        title = " ".join(plain(tokens[at + 1].children).split())
+        title = " ".join(plain(children(tokens[at + 1])).split())
+        if len(title) > _LONGEST_TITLE:
+            problems.append((token.map[0] + 1, f"the heading has {len(title)} characters; it is cut to {_LONGEST_TITLE}"))
+            title = title[: _LONGEST_TITLE - 1] + "…"
         anchor = _unique(github_anchor(title), anchors)
-        if token.level == 0 and token.map:
+        if token.level == 0:
             headings.append(_Heading(at, token.map[0], token.map[1], int(token.tag[1]), title, anchor))
     return headings
+
+
+def _definitions(lines: Sequence[str], env: dict[str, Any]) -> list[tuple[int, str, str]]:
+    """The file's link definitions: line from 0, `[LABEL]` as links are compared, and the lines as they are written."""
+    found = env.get("references", {}).items()
+    return [(one["map"][0], f"[{label}]", "\n".join(lines[slice(*one["map"])])) for label, one in found if one.get("map")]
+
+
+def _half_written(front: Token | None, lines: Sequence[str], tokens: Sequence[Token]) -> Problem | None:
+    """What only a file has that is still being written, or was cut off."""
+    with_nul = next((number for number, line in enumerate(lines, 1) if "\0" in line), None)
+    if with_nul:
+        return with_nul, "there is a NUL character"
+    if front and not is_yaml(front.content):
+        return 1, "the front matter is not YAML"
+    last = tokens[-1] if tokens else None
+    if last and last.type == "fence" and last.map and last.map[1] == len(lines) and not _closes(lines[-1], last.markup):
+        return last.map[0] + 1, "the code fence is never closed"
+    return None
+
+
+def _closes(line: str, markup: str) -> bool:
+    return line.strip().startswith(markup) and not line.strip(f" \t{markup[0]}")
 
 
 def _ends(headings: Sequence[_Heading], last: _Heading) -> list[_Heading]:
@@ -87,10 +125,10 @@ def _unique(anchor: str, taken: dict[str, int]) -> str:
     return unique
 
 
-def _title(tokens: Sequence[Token], headings: Sequence[_Heading]) -> str:
+def _title(front: Token | None, headings: Sequence[_Heading]) -> str:
     """What the front matter says, else the first heading of level 1, else the first heading."""
-    front = read_yaml(tokens[0].content) if tokens and tokens[0].type == "front_matter" else None
-    said = front.get("title") if isinstance(front, dict) else None
+    values = read_yaml(front.content) if front else None
+    said = values.get("title") if isinstance(values, dict) else None
     if isinstance(said, str) and said.strip():
         return " ".join(said.split())
     top = min(headings, key=lambda heading: (heading.level > 1, heading.start), default=None)
@@ -106,12 +144,23 @@ def _whole_file(path: str, title: str, lines: Sequence[str], tokens: Sequence[To
     return Section(title, PurePosixPath(path).stem, path, "", 1, text, revision(title, text), {}, policy, line)
 
 
-def _section(path: str, heading: _Heading, lines: Sequence[str], tokens: Sequence[Token]) -> Section:
+def _section(
+    path: str,
+    heading: _Heading,
+    end: _Heading,
+    lines: Sequence[str],
+    tokens: Sequence[Token],
+    definitions: Sequence[tuple[int, str, str]],
+) -> Section:
     alertname, labels = read_heading(heading.title)
-    text = _text(lines)
-    policy, line = find_policy(tokens)
+    text = _text(lines[heading.end : end.start])
+    written = " ".join(text.split()).lower().upper() if definitions else ""  # as CommonMark compares labels
+    used = [own for line, label, own in definitions if label in written and not heading.end <= line < end.start]
+    text = "\n\n".join([text, *used])
+    policy, line = find_policy(tokens[heading.at + 3 : end.at])
     digest = revision(heading.title, text)
-    return Section(heading.title, alertname, path, heading.anchor, heading.start + 1, text, digest, labels, policy, line)
+    number = heading.start + 1
+    return Section(heading.title, alertname, path, heading.anchor, number, text, digest, labels, policy, line, heading.level)
 
 
 def read_heading(title: str) -> tuple[str, dict[str, str]]:

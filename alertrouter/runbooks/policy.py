@@ -8,12 +8,13 @@ from markdown_it.token import Token
 
 from alertrouter.durations import parse_duration
 from alertrouter.escalation import Step, Unless, in_order
-from alertrouter.runbooks.markdown import inline_lines, plain
+from alertrouter.runbooks.markdown import children, inline_lines, plain
 from alertrouter.runbooks.prose import read_policy
 from alertrouter.runbooks.words import ESCALATION, PARTS, name
 
 Reading = tuple[tuple[Step, ...] | None, int | None]
 
+_ESCALATION_WORD = "escal"
 _NEXT_LEAD = re.compile(r"\w[\w ]{0,30}:\s")
 _SENTENCE_END = re.compile(r"(?<=[.!])\s+|;")
 _UNLESS: dict[object, Unless] = {"acknowledged": "acknowledged", "resolved": "resolved", None: "resolved"}
@@ -28,7 +29,7 @@ def find_policy(tokens: Sequence[Token]) -> Reading:
     foreign = 7  # the level of the nested heading that we are under and do not read; 7 is deeper than any
     for at, token in enumerate(tokens):
         if token.type == "heading_open" and token.level == 0 and (level := int(token.tag[1])) <= foreign:
-            title = name(plain(tokens[at + 1].children))
+            title = name(plain(children(tokens[at + 1])))
             if title in ESCALATION:
                 return _under_heading(tokens, at)
             foreign = 7 if title in PARTS else level
@@ -49,6 +50,8 @@ def _under_heading(tokens: Sequence[Token], at: int) -> Reading:
 
 def _lead(tokens: Sequence[Token], at: int) -> Reading | None:
     """Read "Escalation: ..." out of an inline token; None if no line of it is one."""
+    if _ESCALATION_WORD not in tokens[at].content.lower():  # a look inside every paragraph would cost most of the reading
+        return None
     lines = inline_lines(tokens[at])
     for number, (line, _) in enumerate(lines):
         head, colon, text = line.partition(":")
@@ -128,6 +131,15 @@ def read_yaml(text: str) -> object:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
+
+
+def is_yaml(text: str) -> bool:
+    """Whether a text is YAML at all."""
+    try:
+        yaml.compose(text, yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _line(lines: Sequence[int] | None) -> int | None:
