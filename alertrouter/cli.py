@@ -8,46 +8,27 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import httpx
 import typer
 
+from alertrouter import runbook_commands
+from alertrouter.console import fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
-from alertrouter.routing_file import RoutingFileError, read_routing
-from alertrouter.settings import Settings, SettingsError, load_settings, unknown_variables
+from alertrouter.settings import Settings, unknown_variables
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
 db = typer.Typer(no_args_is_help=True, help="The database.")
 incidents = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 app.add_typer(db, name="db")
 app.add_typer(incidents, name="incidents")
+app.add_typer(runbook_commands.app, name="runbooks")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default ALERTROUTER_PORT.")]
 By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
 _DEFAULT_BY = os.environ.get("USER", "terminal")
-
-
-def fail(*lines: str) -> NoReturn:
-    """Say what is wrong, a line each, and end with 1."""
-    for line in lines:
-        typer.echo(f"alertrouter: {line}", err=True)
-    raise typer.Exit(1)
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as problem:
-        fail(*problem.lines)
-
-
-def _routing(settings: Settings) -> Routing:
-    try:
-        return read_routing(settings.config, settings)
-    except RoutingFileError as problem:
-        fail(*problem.problems)
 
 
 @app.command()
@@ -60,8 +41,8 @@ def serve(host: Host = None, port: Port = None) -> None:
     from alertrouter.service import Service
     from alertrouter.web.app import create_app
 
-    settings = _settings()
-    routing = _routing(settings)
+    settings = settings_or_fail()
+    routing = routing_or_fail(settings)
     if problem := _missing(settings, routing):
         fail(*problem)
     telemetry.configure_logs(settings.log_format)
@@ -92,8 +73,9 @@ def _missing(settings: Settings, routing: Routing) -> list[str]:
     problems = []
     if not routing.fingerprints():
         problems.append("ALERTROUTER_PAGERDUTY_ROUTING_KEY: set it to the integration key of a PagerDuty service (Events API v2)")
-    if "runbooks_dir" in settings.model_fields_set and not settings.runbooks_dir.is_dir():
-        problems.append(f"ALERTROUTER_RUNBOOKS_DIR: there is no folder {settings.runbooks_dir}")
+    if "runbooks_dir" in settings.model_fields_set:
+        missing = [folder for folder in settings.runbooks_dir if not folder.is_dir()]
+        problems += [f"ALERTROUTER_RUNBOOKS_DIR: there is no folder {folder}" for folder in missing]
     if settings.escalate_to and routing.target_named(settings.escalate_to) is None:
         problems.append(f"ALERTROUTER_ESCALATE_TO: there is no target {settings.escalate_to}")
     return problems
@@ -107,7 +89,7 @@ def demo(
     """Run the service with a PagerDuty sandbox, the sample runbooks and a told story of incidents."""
     from alertrouter.demo import run_demo
 
-    run_demo(speed, port or _settings().port)
+    run_demo(speed, port or settings_or_fail().port)
 
 
 @app.command()
@@ -124,18 +106,14 @@ def sandbox(host: Host = None, port: Port = None) -> None:
 @app.command()
 def check() -> None:
     """Check the settings, the routing file and the runbooks; 1 if anything is wrong."""
-    from alertrouter.planning import runbook_problems
-    from alertrouter.runbooks.library import Library
-
-    settings = _settings()
-    routing = _routing(settings)
-    library = Library([settings.runbooks_dir])
-    library.load()
-    unclear = (f"{settings.runbooks_dir}/{line}" for line in runbook_problems(library.index.sections, routing))
-    problems = [*_missing(settings, routing), *library.errors, *unclear]
+    settings = settings_or_fail()
+    routing = routing_or_fail(settings)
+    library = runbook_commands.load(settings)
+    wrong = [one for one in runbook_commands.findings(library, settings, routing, None) if one.level == "error"]
+    problems = [*_missing(settings, routing), *(f"{one.path}:{one.line}: {one.message}" for one in wrong)]
     if problems:
         fail(*problems)
-    typer.echo(f"all well: {len(routing.fingerprints())} targets, {len(library.documents)} runbooks")
+    typer.echo(f"all well: {len(routing.fingerprints())} targets, {len(library.shelf.documents)} runbooks")
 
 
 @db.command()
@@ -145,7 +123,7 @@ def upgrade() -> None:
     from alertrouter.store.database import Database
 
     with _database_errors():
-        database = Database(_settings().database_url)
+        database = Database(settings_or_fail().database_url)
         migrations.upgrade(database.engine)
         database.close()
 
@@ -204,7 +182,7 @@ def _brief(one: dict[str, Any]) -> None:
 
 
 def _ask(method: str, path: str, **given: Any) -> dict[str, Any]:
-    settings = _settings()
+    settings = settings_or_fail()
     token = settings.api_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     try:

@@ -6,6 +6,7 @@ from alertrouter.deliveries import Job
 from alertrouter.incidents import Member, Page
 from alertrouter.incidents.draft import leader_of
 from alertrouter.pagerduty import events
+from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import first_steps
 from alertrouter.runbooks.section import Section
 from alertrouter.urls import incident_url, section_url
@@ -65,4 +66,6 @@ def _steps(members: Sequence[Member], sections: Mapping[str, Section], public_ur
 
 
 def _first_steps(section: Section, member: Member, public_url: str) -> str:
-    return first_steps(section.text, member.labels, _MOST_STEPS, section_url(public_url, section.path, ""))
+    return first_steps(
+        section.text, Values(member.labels, member.annotations), _MOST_STEPS, section_url(public_url, section.path, "")
+    )

@@ -1,6 +1,7 @@
 """What routing and the runbooks say of an alert: PURE."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -12,6 +13,8 @@ from alertrouter.pagerduty.events import severity_of, title_of
 from alertrouter.routing import Route, Routing
 from alertrouter.runbooks.match import Index
 from alertrouter.runbooks.section import Section
+
+_AND = re.compile(r"\s*,\s*(?:and |e |y )?|\s+(?:and|e|y)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,24 +61,19 @@ class Playbook:
             steps, source = route.escalation, "route"
         else:
             steps, source = (() if own == NOBODY else self.default_steps), "default"
-        return Policy(in_order([Step(step.after, self._resolve(step.to, own), step.unless) for step in steps]), source)
+        return Policy(in_order([one for step in steps for one in self._resolved(step, own)]), source)
 
     def _target(self, route: Route) -> str:
         return route.target or self.routing.default_target
 
-    def _resolve(self, name: str, own: str) -> str:
-        """A step that names nobody we know pages the incident's own target: better than nobody."""
-        known = self.routing.target_named(name) if name else None
-        return known or (own if own != NOBODY else self.routing.default_target)
+    def _resolved(self, step: Step, own: str) -> Iterator[Step]:
+        """The step for each target that it names; one that nobody knows is the incident's own: better than nobody."""
+        instead = own if own != NOBODY else self.routing.default_target
+        targets = [known or instead for known in named_targets(self.routing, step.to).values()] if step.to else [instead]
+        yield from (Step(step.after, target, step.unless) for target in dict.fromkeys(targets))
 
 
-def runbook_problems(sections: Iterable[Section], routing: Routing) -> list[str]:
-    """Escalations that cannot be read, and targets that nobody knows, as `file:line: message`."""
-    found = set()
-    for section in sections:
-        if section.policy_line is not None and section.policy is None:
-            found.add((section.path, section.policy_line, "the escalation cannot be read; the default applies"))
-        for step in section.policy or ():
-            if step.to and routing.target_named(step.to) is None:
-                found.add((section.path, section.policy_line or section.line, f"there is no target {step.to}"))
-    return [f"{path}:{line}: {message}" for path, line, message in sorted(found)]
+def named_targets(routing: Routing, phrase: str) -> dict[str, str | None]:
+    """The target of each name in a step's `to`, None for one that nobody knows: a single name, or several joined by "and"."""
+    whole = routing.target_named(phrase)
+    return {phrase: whole} if whole else {name: routing.target_named(name) for name in _AND.split(phrase)}

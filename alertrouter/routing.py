@@ -100,12 +100,15 @@ def key_fingerprint(routing_key: str) -> str:
 
 
 class Routing:
-    """Targets and routes of one routing file."""
+    """Targets and routes of one routing file; `lint_ignored` are the codes of the runbooks' lint that it switches off."""
 
-    def __init__(self, targets: Iterable[Target], routes: Iterable[Route], default_target: str) -> None:
+    def __init__(
+        self, targets: Iterable[Target], routes: Iterable[Route], default_target: str, lint_ignored: Iterable[str] = ()
+    ) -> None:
         self.targets = {target.name: target for target in targets}
         self.routes = tuple(routes)
         self.default_target = default_target
+        self.lint_ignored = frozenset(lint_ignored)
         self._default_route = Route((), default_target)
         self._names = {alias.casefold(): one.name for one in self.targets.values() for alias in (*one.aliases, one.name)}
         self._fingerprints = {

@@ -24,6 +24,7 @@ from alertrouter.durations import parse_duration
 from alertrouter.escalation import Step, in_order
 from alertrouter.incidents import NOBODY
 from alertrouter.routing import Route, Routing, Target, parse_matcher
+from alertrouter.runbooks.lint import CODES
 from alertrouter.settings import Settings
 
 DEFAULT_TARGET = "oncall"
@@ -44,10 +45,14 @@ class RoutingFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the fields are checked against: the target of each name and alias, in folded case, and the environment."""
+    """What the fields are checked against: the target of each name and alias, in folded case, and the environment.
+
+    `with_keys` false leaves out the keys that are kept elsewhere.
+    """
 
     names: Mapping[str, str]
     env: Mapping[str, str]
+    with_keys: bool
 
 
 def _duration(value: object) -> object:
@@ -90,18 +95,28 @@ def _key(text: str) -> str:
 
 
 def _key_in_env(variable: str, info: ValidationInfo) -> str:
+    if not _known(info).with_keys:
+        return ""
     key = _known(info).env.get(variable)
     if not key:
         raise ValueError(f"the variable {variable} is not set")
     return _key(key.strip())
 
 
-def _key_in_file(path: str) -> str:
+def _key_in_file(path: str, info: ValidationInfo) -> str:
+    if not _known(info).with_keys:
+        return ""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError):
         raise ValueError(f"the file {path} cannot be read") from None
     return _key(text.strip())
+
+
+def _code(code: str) -> str:
+    if code not in CODES:
+        raise ValueError(f"the lint has no code {code}")
+    return code
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -149,22 +164,30 @@ class _Route(_Model):
     escalation: list[_Step] | None = None
 
 
+class _Lint(_Model):
+    ignore: list[Annotated[str, AfterValidator(_code)]] = []
+
+
 class _File(_Model):
     targets: Annotated[dict[Name, _Target], Field(min_length=1)]
     routes: list[_Route] = []
     default_target: Annotated[str, AfterValidator(_target)] = DEFAULT_TARGET
+    lint: _Lint = _Lint()
 
 
-def read_routing(path: Path | None, settings: Settings, env: Mapping[str, str] | None = None) -> Routing:
+def read_routing(
+    path: Path | None, settings: Settings, env: Mapping[str, str] | None = None, *, with_keys: bool = True
+) -> Routing:
     """Read the routing file; without one there is the target `oncall` with the routing key of the settings, if it has one.
 
-    Every name of a target in the answer is the target's own, not an alias. Raises RoutingFileError with every problem.
+    Every name of a target in the answer is the target's own, not an alias. With `with_keys` false, keys that are kept in
+    variables and files are not asked for, and the targets have none. Raises RoutingFileError with every problem.
     """
     if path is None:
         secret = settings.pagerduty_routing_key
         key = secret.get_secret_value() if secret else None
         return Routing([Target(DEFAULT_TARGET, key)], (), DEFAULT_TARGET)
-    return _Reader(path).read(os.environ if env is None else env)
+    return _Reader(path).read(os.environ if env is None else env, with_keys)
 
 
 class _Reader:
@@ -175,11 +198,11 @@ class _Reader:
         self._lines: dict[Place, int] = {(): 1}
         self._problems: list[tuple[int, str]] = []
 
-    def read(self, env: Mapping[str, str]) -> Routing:
+    def read(self, env: Mapping[str, str], with_keys: bool) -> Routing:
         raw = self._yaml()
         if not isinstance(raw, dict):
             self._stop(1, "it is not a mapping with targets")
-        known = _Known(self._names(raw.get("targets")), env)
+        known = _Known(self._names(raw.get("targets")), env, with_keys)
         try:
             model = _File.model_validate(raw, context=known)
         except ValidationError as error:
@@ -243,10 +266,11 @@ class _Reader:
 
     def _routing(self, model: _File) -> Routing:
         targets = [
-            Target(name, one.keys[0], tuple(one.aliases), tuple(one.previous_routing_keys)) for name, one in model.targets.items()
+            Target(name, one.keys[0] or None, tuple(one.aliases), tuple(one.previous_routing_keys))
+            for name, one in model.targets.items()
         ]
         routes = (self._route(number, one, model.default_target) for number, one in enumerate(model.routes))
-        return Routing(targets, routes, model.default_target)
+        return Routing(targets, routes, model.default_target, model.lint.ignore)
 
     def _route(self, number: int, given: _Route, default_target: str) -> Route:
         steps = [Step(step.after, step.to, step.unless) for step in given.escalation or ()]

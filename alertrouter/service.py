@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 
 import structlog
 
+from alertrouter import telemetry
 from alertrouter.clock import Clock
 from alertrouter.escalation import Step
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.planning import Playbook
 from alertrouter.routing import Routing
-from alertrouter.runbooks.library import Library
+from alertrouter.runbooks.library import Library, Shelf
+from alertrouter.runbooks.watch import watch
 from alertrouter.settings import Settings
 from alertrouter.store import migrations
 from alertrouter.store.database import Database
@@ -28,10 +30,10 @@ class Service:
     def __init__(self, settings: Settings, routing: Routing, clock: Clock | None = None) -> None:
         self.settings = settings
         self.database = Database(settings.database_url, clock)
-        self.library = Library([settings.runbooks_dir])
+        self.library = Library(settings.runbooks_dir)
         self.playbook = Playbook(
             routing,
-            self.library.index,
+            self.library.shelf.index,
             (Step(settings.escalate_after, settings.escalate_to, "acknowledged"),),
             settings.resolve_hold,
             settings.base_url,
@@ -47,9 +49,7 @@ class Service:
         """Create or migrate the database, and read the runbooks."""
         migrations.upgrade(self.database.engine)
         self.library.load()
-        for problem in self.library.errors:
-            _log.warning("a runbook cannot be read", problem=problem)
-        self.playbook = replace(self.playbook, index=self.library.index)
+        self._take_runbooks(Shelf())
 
     async def start(self) -> None:
         """Go to work, after `prepare()`."""
@@ -62,11 +62,36 @@ class Service:
         self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook)
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
-        _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=len(self.library.documents))
+        self._run(self._follow_runbooks())
+        files = len(self.library.shelf.documents)
+        _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
     async def stop(self) -> None:
         """Let what is being sent and written end, within a few seconds, and close everything."""
         await self._stack.aclose()
+
+    async def _follow_runbooks(self) -> None:
+        """Take in what changes in the runbook folders, for as long as the service runs."""
+        async with aclosing(watch(self.library.folders)) as news:
+            async for _ in news:
+                before = self.library.shelf
+                try:
+                    changed = await asyncio.to_thread(self.library.load)
+                except Exception:  # noqa: BLE001 (the outermost loop: what was read before still serves)
+                    _log.exception("the runbooks cannot be read")
+                    continue
+                if changed:
+                    self._take_runbooks(before)
+                    _log.info("the runbooks have changed", files=len(self.library.shelf.documents))
+
+    def _take_runbooks(self, before: Shelf) -> None:
+        """Go on with what the library holds now, and say what is newly wrong with it."""
+        shelf = self.library.shelf
+        self.playbook = replace(self.playbook, index=shelf.index)
+        telemetry.count_runbooks(len(shelf.documents), len(shelf.index.sections), len(shelf.troubles))
+        for problem in shelf.troubles:
+            if problem not in before.troubles:
+                _log.warning("a runbook cannot be taken as it is", problem=str(problem))
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

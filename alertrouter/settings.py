@@ -46,6 +46,13 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _folders(value: object) -> object:
+    """One folder, or several with commas or colons between; a folder whose name holds one may still be named alone."""
+    if not isinstance(value, str) or Path(value).is_dir():
+        return (value,) if isinstance(value, str) else value
+    return [Path(part.strip()) for part in re.split(f"[,{os.pathsep}]", value) if part.strip()]
+
+
 def _url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+\S*", value):
         raise ValueError(f"{value!r} is not an http or https address")
@@ -56,6 +63,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
 
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders), Field(min_length=1)]
+
 
 class Settings(BaseSettings):
     """What an operator can set. Field `database_url` is the variable ALERTROUTER_DATABASE_URL, and so on."""
@@ -63,7 +72,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: str = "sqlite:///alertrouter.db"
-    runbooks_dir: Path = Path("runbooks")
+    runbooks_dir: Folders = (Path("runbooks"),)
     config: Path | None = None
     pagerduty_routing_key: SecretStr | None = None
     pagerduty_events_url: str = "https://events.pagerduty.com"

@@ -17,6 +17,10 @@ UNREADABLE = Counter("alertrouter_unreadable_alerts_total", "Alerts that could n
 OPENED = Counter("alertrouter_incidents_opened_total", "Incidents opened.", ["severity"])
 RESOLVED = Counter("alertrouter_incidents_resolved_total", "Incidents resolved.", ["by"])
 RUNBOOKS = Counter("alertrouter_runbook_matches_total", "Incidents opened with and without a runbook section.", ["result"])
+RUNBOOK_FILES = Gauge("alertrouter_runbook_files", "Runbook files that count.")
+RUNBOOK_SECTIONS = Gauge("alertrouter_runbook_sections", "Sections in them.")
+RUNBOOK_PROBLEMS = Gauge("alertrouter_runbook_problems", "Runbook files, or parts of them, that cannot be taken as they are.")
+RUNBOOK_LOADED = Gauge("alertrouter_runbooks_loaded_timestamp_seconds", "When the runbooks were last taken in.")
 DELIVERIES = Counter("alertrouter_deliveries_total", "Attempts to send an event to PagerDuty.", ["action", "outcome"])
 DELIVERY_SECONDS = Histogram(
     "alertrouter_delivery_seconds",
@@ -76,6 +80,14 @@ def count_intake(notifications: Sequence[Notification], changes: Sequence[Change
         ALERTS.labels("resolved").inc(len(one.alerts) - firing)
         UNREADABLE.inc(len(one.unreadable))
     count_changes(changes)
+
+
+def count_runbooks(files: int, sections: int, problems: int) -> None:
+    """Tell what the runbook folders hold."""
+    RUNBOOK_FILES.set(files)
+    RUNBOOK_SECTIONS.set(sections)
+    RUNBOOK_PROBLEMS.set(problems)
+    RUNBOOK_LOADED.set_to_current_time()
 
 
 def count_changes(changes: Sequence[Change]) -> None:

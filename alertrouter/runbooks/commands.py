@@ -7,18 +7,26 @@ placeholder stays, for the person to fill.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["plain", "filled", "missing"]
 
-# `{{ labels.x }}`, `{{ $labels.x }}`, `$labels.x`, `<x>`; not the `<x>` of a here-document or of a named regular group.
+# `{{ labels.x }}`, `{{ $labels.x }}`, `$labels.x`, the same of annotations, `{{ value }}`, `$value`; `<x>`, but not that of a
+# here-document or of a named regular group; `$X` and `${X}`. Other `{{ templates }}` are left alone, whatever is in them.
 _PLACEHOLDER = re.compile(
-    r"\{\{\s*\$?labels\.(?P<braced>[^\s{}]+)\s*\}\}"
-    r"|\$labels\.(?P<dollar>[A-Za-z_]\w*)"
-    r"|(?<!<)(?<!\(\?)(?<!\(\?P)<(?P<angle>[A-Za-z_][\w.-]*)>",
+    r"\{\{\s*\$?(?:(?P<braced_kind>labels|annotations)\.(?P<braced>[^\s{}]+)|(?P<braced_value>value))\s*\}\}"
+    r"|(?P<template>\{\{[^{}]*\}\})"
+    r"|\$(?:(?P<dollar_kind>labels|annotations)\.(?P<dollar>[A-Za-z_]\w*)|(?P<dollar_value>value)\b)"
+    r"|(?<!<)(?<!\(\?)(?<!\(\?P)<(?P<angle>[A-Za-z_][\w.-]*)>"
+    r"|\$(?:\{(?P<curly>[A-Z_][A-Z0-9_]*)\}|(?P<variable>[A-Z_][A-Z0-9_]*))",
     re.ASCII,
 )
+
+# What every shell sets by itself: `$HOME` is not the alert's `home`.
+_SHELLS_OWN = frozenset("HOME PATH PWD OLDPWD SHELL USER LOGNAME UID EUID PPID IFS RANDOM SECONDS LINENO TERM LANG _".split())  # noqa: SIM905
+_ASSIGNED = re.compile(r"\b([A-Z_][A-Z0-9_]*)\+?=|\b(?:for|read(?:\s+-\w+)*|select)\s+([A-Z_][A-Z0-9_]*)\b", re.ASCII)
 
 # How a shell reads, as far as quoting needs it: in each state, what ends or changes it. A hole (NUL) is a placeholder; one
 # right after an active `\` or `$` would be changed by it, so it is blocked. "unsure" is never left: substitutions,
@@ -52,34 +60,102 @@ _READS_AGAIN_WORD = _command(_READS_AGAIN)
 _RUNS_TEXT_WORD = _command(_RUNS_TEXT)
 
 
-def fill(code: str, values: Mapping[str, str]) -> str:
-    """`code` with the placeholders filled from `values` (labels by name), in a single pass. What cannot be filled stays."""
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What commands are filled from: an alert's labels and annotations, by name.
+
+    Alertmanager sends no value of its own: `{{ value }}` is the annotation, else the label, of that name.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A place in code for a value. `kind` is `labels`, `annotations`, `value`, or `variable` (`$X`: the label whose name in
+    upper case is `name`); `by_hand` marks `<x>`, which people also write for what only they know."""
+
+    start: int
+    end: int
+    kind: Literal["labels", "annotations", "value", "variable"]
+    name: str
+    by_hand: bool = False
+
+    def value(self, values: Values) -> str | None:
+        """What stands there for an alert; None if the alert does not say."""
+        match self.kind:
+            case "labels":
+                return values.labels.get(self.name)
+            case "annotations":
+                return values.annotations.get(self.name)
+            case "value":
+                return values.annotations.get("value", values.labels.get("value"))
+            case "variable":
+                return next((value for name, value in values.labels.items() if name.upper() == self.name), None)
+
+
+def placeholders(code: str) -> list[Placeholder]:
+    """The places in `code`, in order. A variable that the code itself sets, or that every shell has, is none."""
+    own = _SHELLS_OWN.union(*(match.groups(default="") for match in _ASSIGNED.finditer(code)))
+    found = (_placeholder(match) for match in _PLACEHOLDER.finditer(code) if not match["template"])
+    return [one for one in found if one.kind != "variable" or one.name not in own]
+
+
+def _placeholder(match: re.Match[str]) -> Placeholder:
+    said = match.groupdict()
+    kind, name = said["braced_kind"] or said["dollar_kind"], said["braced"] or said["dollar"]
+    if kind == "labels":
+        return Placeholder(*match.span(), "labels", name)
+    if kind == "annotations":
+        return Placeholder(*match.span(), "annotations", name)
+    if said["angle"]:
+        return Placeholder(*match.span(), "labels", said["angle"], by_hand=True)
+    if said["curly"] or said["variable"]:
+        return Placeholder(*match.span(), "variable", said["curly"] or said["variable"])
+    return Placeholder(*match.span(), "value", "value")
+
+
+def fill(code: str, values: Values) -> str:
+    """`code` with the placeholders filled in, in a single pass. What cannot be filled stays."""
     return "".join(text for text, _ in fill_parts(code, values))
 
 
-def fill_parts(code: str, values: Mapping[str, str], shell: bool = True) -> list[tuple[str, Kind]]:
+def fill_parts(code: str, values: Values, shell: bool = True) -> list[tuple[str, Kind]]:
     """The same in parts, in order, each with its kind; a `missing` part is the placeholder as it is written.
 
-    With `shell` false the code is in another language: only values that are harmless everywhere are filled in.
+    With `shell` false the code is in another language: only values that are harmless everywhere are filled in. A variable
+    `$X` that is no label of the alert is the shell's, not missing; in single quotes it is text.
     """
-    places = list(_PLACEHOLDER.finditer(code))
-    contexts = _contexts(_PLACEHOLDER.sub("\0", code.replace("\0", " "))) if shell else ["unsure"] * len(places)
+    places = placeholders(code)
+    contexts = _contexts(_with_holes(code, places)) if shell else [("", "unsure")] * len(places)
     parts: list[tuple[str, Kind]] = []
     at = 0
-    for place, context in zip(places, contexts, strict=True):
-        if place.start() > at:
-            parts.append((code[at : place.start()], "plain"))
-        value = values.get(place[place.lastgroup or 0])
-        word = None if value is None else _word(value, context, code[place.end() : place.end() + 1])
-        parts.append((place[0], "missing") if word is None else (word, "filled"))
-        at = place.end()
+    for place, (state, context) in zip(places, contexts, strict=True):
+        value = place.value(values)
+        if place.kind == "variable" and (value is None or state == "single"):
+            continue
+        if place.start > at:
+            parts.append((code[at : place.start], "plain"))
+        word = None if value is None else _word(value, context, code[place.end : place.end + 1])
+        parts.append((code[place.start : place.end], "missing") if word is None else (word, "filled"))
+        at = place.end
     if at < len(code):
         parts.append((code[at:], "plain"))
     return parts
 
 
-def _contexts(template: str) -> list[str]:
-    """The state in which each hole of `template` stands, or "blocked"."""
+def _with_holes(code: str, places: Sequence[Placeholder]) -> str:
+    """`code` with a NUL for every placeholder."""
+    clean, at, pieces = code.replace("\0", " "), 0, []
+    for place in places:
+        pieces.append(clean[at : place.start])
+        at = place.end
+    return "\0".join([*pieces, clean[at:]])
+
+
+def _contexts(template: str) -> list[tuple[str, str]]:
+    """The state in which each hole of `template` stands, or "blocked"; twice, but "unsure" if more than a shell reads it."""
     state, at, found = "top", 0, []
     while event := _NEXT[state].search(template, at):
         at = event.end()
@@ -88,13 +164,12 @@ def _contexts(template: str) -> list[str]:
             found.append(state if kind == "hole" else kind)
         elif kind != "escape":
             state = kind
+    doubtful: set[str] = set()
     if state in {"single", "double"} or _READS_AGAIN_WORD.search(template):
         doubtful = {"top", "single", "double", "comment"}
     elif _RUNS_TEXT_WORD.search(template):
         doubtful = {"single", "double"}
-    else:
-        return found
-    return ["unsure" if context in doubtful else context for context in found]
+    return [(context, "unsure" if context in doubtful else context) for context in found]
 
 
 def _word(value: str, context: str, following: str) -> str | None:

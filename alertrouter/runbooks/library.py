@@ -1,96 +1,140 @@
-"""The runbook folders on disk: the one place here that reads files."""
+"""What the runbook folders hold, kept up to date."""
 
-import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from alertrouter.runbooks.checkout import Head, blob_of, head_of
+from alertrouter.runbooks.folder import BrokenError, Stamp, Trouble, content_of, markdown_files, shown, stamp_of, text_of
 from alertrouter.runbooks.match import Index
 from alertrouter.runbooks.parse import parse
 from alertrouter.runbooks.section import Document
 
-_LARGEST = 1024 * 1024
+_STILL_COUNTS = "; what was read before still counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What the folders held at one moment.
+
+    `documents` are in the order of the folders, `files` tells the file of each one's path, and `index` looks sections up;
+    `troubles` are the files, or parts of them, that cannot be taken as they are, which costs the rest nothing.
+    """
+
+    documents: tuple[Document, ...] = ()
+    files: dict[str, Path] = field(default_factory=dict)
+    index: Index = field(default_factory=Index)
+    troubles: tuple[Trouble, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The last good version of a file, if there is one, and what is wrong with the file now.
+
+    `stamp` is that of the file as it was looked at last, `blob` what git calls the content of the good version.
+    """
+
+    path: str
+    stamp: Stamp | None
+    document: Document | None = None
+    blob: str = ""
+    commit: str | None = None
+    broken: tuple[int, str] | None = None
 
 
 class Library:
-    """What the folders held when they were last loaded.
-
-    `documents` are in the order of the folders; `index` looks sections up; `errors` are lines `path:line: message`
-    for what could not be read, which costs the rest nothing. Of two files with one relative path the first folder's counts.
-    """
+    """The folders, and on its `shelf` what they held when last loaded; of two files with one path the first folder's counts."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = tuple(folders)
-        self.documents: tuple[Document, ...] = ()
-        self.index = Index()
-        self.errors: tuple[str, ...] = ()
+        self.folders = tuple(folders)
+        self.shelf = Shelf()
         self.loaded = False
+        self._kept: dict[Path, _Kept] = {}
+        self._heads: dict[Path, Head | None] = {}
 
-    def load(self) -> None:
-        """Read every `*.md` under the folders, and take it in whole once all is read."""
-        documents: dict[str, Document] = {}
-        errors: list[str] = []
-        for folder in self._folders:
-            for file in _files(folder, errors):
-                path = file.relative_to(folder).as_posix()
-                if path in documents:
-                    errors.append(f"{file}:1: an earlier folder holds the same path, and counts")
-                elif (text := _read(file, errors)) is not None:
-                    documents[path] = parse(path, text)
-        self.index = Index(documents.values())
-        self.documents, self.errors = tuple(documents.values()), tuple(errors)
+    def load(self, progress: Callable[[Path], None] | None = None) -> bool:
+        """Read every `*.md` under the folders that has changed, and take all of it in at once; whether anything is new.
+
+        A file that cannot be read, or looks half-written, keeps its last good version; so does all of a folder that vanished.
+        `progress` is told of each file before it is read.
+        """
+        troubles: list[Trouble] = []
+        kept: dict[Path, _Kept] = {}
+        for folder in self.folders:
+            head = self._heads[folder] = head_of(folder, self._heads.get(folder))
+            for file in self._files(folder, troubles):
+                if progress:
+                    progress(file)
+                kept[file] = _committed(self._look(file, folder), head)
+        shelf = _shelf(kept, troubles)
+        changed = not self.loaded or kept != self._kept or shelf.troubles != self.shelf.troubles
+        if changed:
+            self._kept, self.shelf = kept, shelf
         self.loaded = True
+        return changed
+
+    def _files(self, folder: Path, troubles: list[Trouble]) -> Iterator[Path]:
+        """The files of a folder that are there, and those that were where it cannot be looked any more."""
+        lost: dict[Path, str] = {}
+        found = list(markdown_files(folder, troubles, lost))
+        yield from found
+        for place, why in lost.items():
+            known = sorted(file for file in self._kept if file.is_relative_to(place) and file not in found)
+            troubles.append(Trouble(shown(place), 1, why + (_STILL_COUNTS if known else "")))
+            yield from known
+
+    def _look(self, file: Path, folder: Path) -> _Kept:
+        """A file as it is now; what cannot be taken in leaves the version before."""
+        path = file.relative_to(folder).as_posix()
+        before = self._kept.get(file, _Kept(path, None))
+        stamp = None
+        try:
+            stamp = stamp_of(file)
+            return before if before.stamp == stamp else _read(file, stamp, before)
+        except BrokenError as broken:
+            return _broken(before, stamp, broken.line, broken.why)
+        except OSError as error:
+            return _broken(before, stamp, 1, error.strerror or "it cannot be read")
+        except RecursionError:
+            return _broken(before, stamp, 1, "it is nested too deeply")
 
 
-def _files(folder: Path, errors: list[str]) -> Iterator[Path]:
-    """Markdown files in order of their paths. Hidden folders are none of the team's: `.git`, a ConfigMap's `..data`."""
-
-    def unreadable(error: OSError) -> None:
-        errors.append(f"{_shown(error.filename)}:1: {error.strerror}")
-
-    for at, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            file = Path(at, name)
-            if file.suffix.lower() == ".md" and not name.startswith(".") and _is_ours(file, folder, errors):
-                yield file
+def _read(file: Path, stamp: Stamp, before: _Kept) -> _Kept:
+    """Take a file in. Raises BrokenError if it had better stay as it was before."""
+    content = content_of(file)
+    document = parse(before.path, text_of(content))
+    if before.document and before.document.body and not document.body:
+        raise BrokenError(1, "the file has been emptied")
+    if document.half_written and before.document and not before.document.half_written:
+        raise BrokenError(*document.half_written)
+    return _Kept(before.path, stamp, document, blob_of(content))
 
 
-def _is_ours(file: Path, folder: Path, errors: list[str]) -> bool:
-    """Whether a file's name is text and it does not lead out of the folder."""
-    try:
-        str(file).encode()
-        inside = not file.is_symlink() or file.resolve(strict=True).is_relative_to(folder.resolve())
-    except UnicodeEncodeError:
-        errors.append(f"{_shown(file)}:1: the name is not UTF-8")
-        return False
-    except (OSError, RuntimeError):  # a broken link, a link to itself
-        errors.append(f"{file}:1: the link leads nowhere")
-        return False
-    if not inside:
-        errors.append(f"{file}:1: the link leads out of the folder")
-    return inside
+def _broken(before: _Kept, stamp: Stamp | None, line: int, why: str) -> _Kept:
+    return replace(before, stamp=stamp, broken=(line, why + (_STILL_COUNTS if before.document else "")))
 
 
-def _read(file: Path, errors: list[str]) -> str | None:
-    """The text of a file; None, and one line of `errors`, if it cannot be had."""
-    try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            errors.append(f"{file}:1: not a regular file")
-            return None
-        with file.open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            errors.append(f"{file}:1: larger than 1 MiB")
-            return None
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        errors.append(f"{file}:1: {error.strerror}")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        errors.append(f"{file}:{line}: not UTF-8")
-    return None
+def _committed(one: _Kept, head: Head | None) -> _Kept:
+    """The same with the commit that holds it."""
+    commit = head.commit if head and one.blob and head.blobs.get(one.path) == one.blob else None
+    if one.document is None or commit == one.commit:
+        return one
+    sections = tuple(replace(section, commit=commit) for section in one.document.sections)
+    return replace(one, commit=commit, document=replace(one.document, sections=sections))
 
 
-def _shown(path: object) -> str:
-    return os.fsdecode(str(path)).encode("utf-8", "backslashreplace").decode()
+def _shelf(kept: dict[Path, _Kept], troubles: list[Trouble]) -> Shelf:
+    documents: dict[str, Document] = {}
+    files: dict[str, Path] = {}
+    for file, one in kept.items():
+        if one.broken:
+            troubles.append(Trouble(str(file), *one.broken))
+        if one.document is None:
+            continue
+        if one.path in documents:
+            troubles.append(Trouble(str(file), 1, "an earlier folder holds the same path, and counts"))
+            continue
+        half_written = () if one.broken or not one.document.half_written else (one.document.half_written,)
+        troubles += [Trouble(str(file), line, why) for line, why in (*half_written, *one.document.problems)]
+        documents[one.path], files[one.path] = one.document, file
+    return Shelf(tuple(documents.values()), files, Index(documents.values()), tuple(troubles))

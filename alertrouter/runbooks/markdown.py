@@ -93,3 +93,13 @@ def inline_lines(token: Token) -> list[tuple[str, bool]]:
             first = next((part for part in parts if part.type != "text" or part.content.strip()), parts[0])
             lines.append((plain(parts), first.type == "strong_open"))
     return lines
+
+
+def places(tokens: Sequence[Token], line: int) -> Iterator[tuple[Token, int]]:
+    """Every token, and every token inside of paragraphs and headings, with its line; `line` is that of the text's first."""
+    for token in tokens:
+        at = line + (token.map[0] if token.map else 0)
+        yield token, at
+        for part in token.children or ():
+            yield part, at
+            at += part.content.count("\n") + (part.type in {"softbreak", "hardbreak"})

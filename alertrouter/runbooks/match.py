@@ -47,6 +47,16 @@ class Index:
         file = self._files.get(alertname)
         return Match(file, f"The file {file.path} is named after the alert.") if file else None
 
+    def leads_nowhere(self, url: str, public_url: str = "") -> bool:
+        """Whether a `runbook_url` points into this service or folder, and there is nothing."""
+        place = _place(url, public_url)
+        if place is None:
+            return False
+        asked = place[0].removeprefix("for/")
+        if asked != place[0]:
+            return self.find({"alertname": asked}) is None
+        return self._pointed(url, public_url, {}) is None
+
     def _pointed(self, url: str, public_url: str, labels: Mapping[str, str]) -> Match | None:
         """Follow `runbook_url`; one that names a file only means the alert's heading in it, if it has one."""
         place = _place(url, public_url)

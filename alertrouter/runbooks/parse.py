@@ -43,9 +43,12 @@ def parse(path: str, text: str) -> Document:
     title = _title(front, headings) or PurePosixPath(path).stem
     definitions = _definitions(lines, env)
     sections = [_whole_file(path, title, lines, tokens[first:], start)]
-    for heading, end in zip(headings, _ends(headings, _Heading(len(tokens), len(lines), len(lines), 0, "", "")), strict=True):
+    last = _Heading(len(tokens), len(lines), len(lines), 0, "", "")
+    for heading, end in zip(headings, _ends(headings, last), strict=True):
         sections.append(_section(path, heading, end, lines, tokens, definitions))
-    return Document(path, title, tuple(sections), _text(lines[start:]), start + 1, tuple(problems), _half_written(front, lines, tokens))
+    body, skipped = _text(lines[start:])
+    half_written = _half_written(front, lines, tokens)
+    return Document(path, title, tuple(sections), body, start + skipped + 1, tuple(problems), half_written)
 
 
 def _depth(tokens: Sequence[Token]) -> list[Problem]:
@@ -139,9 +142,10 @@ def _whole_file(path: str, title: str, lines: Sequence[str], tokens: Sequence[To
     """The file as one section; a heading that it begins with is its title, not its text."""
     if tokens and tokens[0].type == "heading_open" and tokens[0].map:
         start, tokens = tokens[0].map[1], tokens[3:]
-    text = _text(lines[start:])
+    text, skipped = _text(lines[start:])
     policy, line = find_policy(tokens)
-    return Section(title, PurePosixPath(path).stem, path, "", 1, text, revision(title, text), {}, policy, line)
+    digest, at = revision(title, text), start + skipped + 1
+    return Section(title, PurePosixPath(path).stem, path, "", 1, text, digest, {}, policy, line, 0, at)
 
 
 def _section(
@@ -153,14 +157,14 @@ def _section(
     definitions: Sequence[tuple[int, str, str]],
 ) -> Section:
     alertname, labels = read_heading(heading.title)
-    text = _text(lines[heading.end : end.start])
+    text, skipped = _text(lines[heading.end : end.start])
     written = " ".join(text.split()).lower().upper() if definitions else ""  # as CommonMark compares labels
     used = [own for line, label, own in definitions if label in written and not heading.end <= line < end.start]
-    text = "\n\n".join([text, *used])
+    text = "\n\n".join([text, *used]) if used else text
     policy, line = find_policy(tokens[heading.at + 3 : end.at])
     digest = revision(heading.title, text)
-    number = heading.start + 1
-    return Section(heading.title, alertname, path, heading.anchor, number, text, digest, labels, policy, line, heading.level)
+    number, at = heading.start + 1, heading.end + skipped + 1
+    return Section(heading.title, alertname, path, heading.anchor, number, text, digest, labels, policy, line, heading.level, at)
 
 
 def read_heading(title: str) -> tuple[str, dict[str, str]]:
@@ -176,7 +180,10 @@ def revision(title: str, text: str) -> str:
     return hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()[:16]
 
 
-def _text(lines: Sequence[str]) -> str:
-    """Joined, without blank lines around; the indentation of the first line says what it is, so it stays."""
+def _text(lines: Sequence[str]) -> tuple[str, int]:
+    """Joined, without blank lines around, and how many were left out before.
+
+    The indentation of the first line says what it is, so it stays.
+    """
     kept = [number for number, line in enumerate(lines) if line.strip()]
-    return "\n".join(lines[kept[0] : kept[-1] + 1]).rstrip() if kept else ""
+    return ("\n".join(lines[kept[0] : kept[-1] + 1]).rstrip(), kept[0]) if kept else ("", 0)

@@ -1,6 +1,6 @@
 """A section for people: HTML for the pages, plain text for PagerDuty, both with the commands filled in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import urljoin
@@ -10,7 +10,7 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from markdown_it.utils import EnvType, OptionsDict
 
-from alertrouter.runbooks.commands import Kind, fill_parts
+from alertrouter.runbooks.commands import Kind, Values, fill_parts
 from alertrouter.runbooks.markdown import Markdown, is_comment, parse_tokens
 from alertrouter.runbooks.words import starts_steps
 
@@ -45,20 +45,20 @@ class _Html(RendererHTML):
 _HTML = Markdown(_Html)
 
 
-def to_html(section_text: str, values: Mapping[str, str], base: str = "") -> str:
-    """The section as safe HTML; `values` are the alert's labels, `base` the URL that relative links start from.
+def to_html(section_text: str, values: Values, base: str = "") -> str:
+    """The section as safe HTML; `values` are the alert's, `base` the URL that relative links start from.
 
     In code, filled values stand in `<mark class="filled">` and placeholders without one in `<mark class="missing">`.
     """
     return str(_HTML.render(section_text, {"values": values, "base": base}))
 
 
-def to_plain(section_text: str, values: Mapping[str, str], base: str = "") -> str:
+def to_plain(section_text: str, values: Values, base: str = "") -> str:
     """The section as readable plain text, arguments as for `to_html`: lists keep their numbers, links become "text (url)"."""
     return _Plain(values, base).blocks(_blocks(section_text))
 
 
-def first_steps(section_text: str, values: Mapping[str, str], limit: int, base: str = "") -> str:
+def first_steps(section_text: str, values: Values, limit: int, base: str = "") -> str:
     """At most `limit` characters of plain text, from the part that a person needs first (investigation, action, ...).
 
     Without such a heading or lead, from the start. What is longer ends at a line with "…".
@@ -86,7 +86,7 @@ def cut(text: str, limit: int) -> str:
 class _Plain:
     """One pass of plain text: `values` to fill in, `base` to start relative links from."""
 
-    values: Mapping[str, str]
+    values: Values
     base: str
 
     def blocks(self, nodes: Sequence[SyntaxTreeNode]) -> str:
@@ -162,14 +162,14 @@ def _indented(first: str, text: str, rest: str) -> str:
     return first + text.replace("\n", "\n" + rest)
 
 
-def _marked(token: Token, values: Mapping[str, str]) -> str:
+def _marked(token: Token, values: Values) -> str:
     return "".join(
         escape(text) if kind == "plain" else f'<mark class="{kind}">{escape(text)}</mark>'
         for text, kind in _parts(token.content, token.info, values)
     )
 
 
-def _parts(code: str, info: str, values: Mapping[str, str]) -> list[tuple[str, Kind]]:
+def _parts(code: str, info: str, values: Values) -> list[tuple[str, Kind]]:
     language = (info.split() or [""])[0].lower()
     return fill_parts(code, values, shell=language in _SHELLS)
 
@@ -182,7 +182,7 @@ def _target(base: str, href: object) -> str:
         return str(href)
 
 
-def to_markdown(section_text: str, values: Mapping[str, str]) -> str:
+def to_markdown(section_text: str, values: Values) -> str:
     """The section's own markdown with its commands filled in; a value that would add lines leaves its command as it was."""
     done, at = [], 0
     for token in _code_tokens(parse_tokens(section_text)):
@@ -194,6 +194,13 @@ def to_markdown(section_text: str, values: Mapping[str, str]) -> str:
                 done += [section_text[at:place], new]
                 at = place + len(old)
     return "".join(done) + section_text[at:]
+
+
+def missing(section_text: str, values: Values) -> list[str]:
+    """The placeholders of a section that `values` do not fill, each once, in order."""
+    tokens = _code_tokens(parse_tokens(section_text))
+    parts = (part for token in tokens for part in _parts(token.content, token.info, values))
+    return list(dict.fromkeys(text for text, kind in parts if kind == "missing"))
 
 
 def _code_tokens(tokens: Sequence[Token]) -> Iterable[Token]:

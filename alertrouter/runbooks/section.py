@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from alertrouter.escalation import Step
 
-
 Problem = tuple[int, str]
 
 
@@ -15,9 +14,11 @@ class Section:
     `title` is the heading as plain text. `alertname` and `labels` are what the heading asks of an alert
     (`HighErrorRate {error_type="llm"}`); any heading may be an alert's name, so `alertname` is the title without its labels,
     and the file's stem for a whole file. `path` is posix and relative to the folder. `anchor` is GitHub's, unique in the
-    file, empty for the whole file. `line` is the heading's, from 1. `text` is markdown without the heading and without front
-    matter, and with it the link definitions of the file that it uses. `level` is the heading's, 0 for the whole file.
-    `revision` is 16 hex digits of the sha256 of title and text; `commit` the git commit that holds the file as it is, if any.
+    file, empty for the whole file. `line` and `level` are the heading's, 1 and 0 for the whole file.
+
+    `text` is markdown without the heading and without front matter, and with it the link definitions of the file that it uses;
+    it begins at `text_line`. `revision` is 16 hex digits of the sha256 of title and text, `commit` the git commit that holds the
+    file as it is, if there is one.
 
     `policy_line` is the line of the file that states the escalation, None if nothing does; `policy` is None too if that line
     cannot be read. An empty policy is one that is stated: nobody else is paged.
@@ -34,6 +35,7 @@ class Section:
     policy: tuple[Step, ...] | None = None
     policy_line: int | None = None
     level: int = 0
+    text_line: int = 1
     commit: str | None = None
 
     @property

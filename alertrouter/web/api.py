@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from alertrouter.actions import Action, UnknownIncidentError, act
 from alertrouter.durations import parse_duration
 from alertrouter.incidents import Acknowledged, Escalated, Event, NothingLeftError, Resolved, Snoozed
+from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import to_markdown
 from alertrouter.service import Service
 from alertrouter.settings import in_clear
@@ -130,7 +131,7 @@ def _markdown(story: queries.Story) -> str | None:
     """The section with its commands filled in for the leading alert."""
     section = story.section
     leader = next((member for member in story.members if member.section == story.incident.section), None)
-    return to_markdown(section.text, leader.labels if leader else {}) if section else None
+    return to_markdown(section.text, Values(leader.labels, leader.annotations) if leader else Values()) if section else None
 
 
 async def _object(request: Request) -> dict[str, Any]:

@@ -62,4 +62,5 @@ def _worker(service: Service) -> dict[str, object]:
 
 
 def _runbooks(service: Service) -> dict[str, object]:
-    return {"ok": service.library.loaded, "sections": len(service.library.index.sections), "errors": len(service.library.errors)}
+    shelf = service.library.shelf
+    return {"ok": service.library.loaded, "sections": len(shelf.index.sections), "errors": len(shelf.troubles)}

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident
 from alertrouter.incidents.draft import SEVERITIES, next_step
+from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import to_html
 from alertrouter.service import Service
 from alertrouter.store import queries
@@ -155,7 +156,9 @@ def _parts(story: queries.Story, prefix: str) -> list[_Part]:
 
 
 def _part(member: AlertRow, section: SectionRow | None, prefix: str) -> _Part:
-    html = to_html(section.text, member.labels, section_url(prefix, section.path, "")) if section else ""
+    html = (
+        to_html(section.text, Values(member.labels, member.annotations), section_url(prefix, section.path, "")) if section else ""
+    )
     return _Part(member.name, section, html)
 
 

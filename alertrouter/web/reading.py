@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.markdown import parse_tokens
 from alertrouter.runbooks.render import to_html
 from alertrouter.runbooks.section import Document, Section
@@ -32,17 +33,17 @@ class _File:
 @readable
 async def runbooks(request: Request) -> Response:
     """Every file with its headings, or with `?q=` those whose title or text holds it; accents and case do not count."""
-    library = service_of(request).library
+    shelf = service_of(request).library.shelf
     query = request.query_params.get("q", "").strip()[:_MOST_QUERY]
-    files = await asyncio.to_thread(_listed, library.documents, _folded(query))
-    return page(request, "runbooks.html", query=query, files=files, errors=library.errors, section_url=section_url)
+    files = await asyncio.to_thread(_listed, shelf.documents, _folded(query))
+    return page(request, "runbooks.html", query=query, files=files, errors=shelf.troubles, section_url=section_url)
 
 
 @readable
 async def runbook(request: Request) -> Response:
     """One file, its headings where the anchors of its sections point."""
     path = request.path_params["path"]
-    document = next((document for document in service_of(request).library.documents if document.path == path), None)
+    document = next((document for document in service_of(request).library.shelf.documents if document.path == path), None)
     if document is None:
         return message(request, 404, f"There is no file {path} in the runbooks folder.", f"{prefix_of(request)}/runbooks")
     html = await asyncio.to_thread(document_html, document, section_url(prefix_of(request), path, ""))
@@ -56,7 +57,7 @@ async def runbook_for(request: Request) -> Response:
     alertname = request.path_params["alertname"]
     pairs = (pair.partition("=") for pair in request.query_params.getlist("label"))
     labels = {name: value for name, equals, value in pairs if name and equals} | {"alertname": alertname}
-    match = service.library.index.find(labels, None, service.base_url)
+    match = service.library.shelf.index.find(labels, None, service.base_url)
     if match is None:
         how = f"No runbook for {alertname}: add a heading “### {alertname}” to a file in the runbooks folder."
         return message(request, 404, how, f"{prefix_of(request)}/runbooks")
@@ -74,7 +75,7 @@ def document_html(document: Document, base: str) -> str:
         anchor = next(ids, "")
         return f'<h{tag[1]} id="{anchor}">' if anchor else tag[0]
 
-    return _HEADING.sub(with_id, to_html(document.body, {}, base))
+    return _HEADING.sub(with_id, to_html(document.body, Values(), base))
 
 
 def _listed(documents: Iterable[Document], query: str) -> list[_File]:

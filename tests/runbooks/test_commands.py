@@ -6,10 +6,15 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from alertrouter.runbooks.commands import fill, fill_parts
+from alertrouter.runbooks import commands
+from alertrouter.runbooks.commands import Values, fill_parts
 
 EVIL = 'x\'; rm -rf / "$(curl evil)" `id`'
-NAMES = ("{{ labels.x }}", "{{labels.x}}", "{{ $labels.x }}", "$labels.x", "<x>")
+NAMES = ("$X", "${X}", "{{ labels.x }}", "{{labels.x}}", "{{ $labels.x }}", "$labels.x", "<x>")
+
+
+def fill(code: str, labels: dict[str, str]) -> str:
+    return commands.fill(code, Values(labels))
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +42,48 @@ def test_what_is_no_placeholder_stays(code: str, filled: str | None) -> None:
     assert fill(code, {"x": "5"}) == (filled or code)
 
 
+@pytest.mark.parametrize(
+    ("code", "filled"),
+    [
+        ("echo {{ annotations.summary }} $annotations.summary {{$annotations.summary}}", "echo 'too slow' 'too slow' 'too slow'"),
+        ("echo {{ value }} {{ $value }} $value", "echo 7 7 7"),
+        ("echo {{ labels.summary }} <summary> $SUMMARY", None),  # an annotation is no label
+        ("echo {{ annotations.pod }} {{ $value | humanize }} $values", None),
+    ],
+)
+def test_annotations_and_the_value_are_filled_by_their_own_names(code: str, filled: str | None) -> None:
+    values = Values({"pod": "api-0"}, {"summary": "too slow", "value": "7"})
+    assert commands.fill(code, values) == (filled or code)
+
+
+@pytest.mark.parametrize(
+    ("code", "filled"),
+    [
+        ("kubectl -n $NAMESPACE logs ${POD_NAME}-0", "kubectl -n prod logs api-0"),
+        ('kubectl -n "$NAMESPACE"', 'kubectl -n "prod"'),
+        ("NAMESPACE=x; kubectl -n $NAMESPACE", None),  # the command sets it itself
+        ("export NAMESPACE=x\nkubectl -n $NAMESPACE", None),
+        ("for NAMESPACE in a b; do echo $NAMESPACE; done", None),
+        ("read -r NAMESPACE; echo $NAMESPACE", None),
+        ("awk '{print $NAMESPACE}'", None),  # single quotes: not the shell's
+        ("ls $HOME ${HOME}", None),  # every shell has it
+        ("echo $OTHER ${NAMESPACE:-x} $namespace $NAMESPACES \\$POD_NAME", None),
+    ],
+)
+def test_a_variable_in_upper_case_is_the_label_of_that_name(code: str, filled: str | None) -> None:
+    assert fill(code, {"namespace": "prod", "pod_name": "api", "home": "/srv"}) == (filled or code)
+
+
+def test_a_variable_without_a_label_is_the_shells_and_not_marked_as_missing() -> None:
+    assert fill_parts("a $TOKEN ${TOKEN} b", Values({"x": "1"})) == [("a $TOKEN ${TOKEN} b", "plain")]
+
+
 def test_a_value_that_holds_a_placeholder_is_not_expanded_again() -> None:
     assert fill("<a> <b>", {"a": "{{ labels.b }}", "b": "<a>"}) == "'{{ labels.b }}' '<a>'"
 
 
 def test_the_parts_say_what_was_filled_and_what_is_missing() -> None:
-    assert fill_parts("get <x> <y>", {"x": "a b"}) == [
+    assert fill_parts("get <x> <y>", Values({"x": "a b"})) == [
         ("get ", "plain"),
         ("'a b'", "filled"),
         (" ", "plain"),
@@ -118,7 +159,7 @@ def test_a_newline_does_not_leave_a_comment() -> None:
 
 
 def test_in_another_language_only_harmless_values_are_filled() -> None:
-    parts = fill_parts("pod = '<x>' and ns = '<y>'", {"x": "' or 1 = 1", "y": "prod"}, shell=False)
+    parts = fill_parts("pod = '<x>' and ns = '<y>'", Values({"x": "' or 1 = 1", "y": "prod"}), shell=False)
     assert "".join(text for text, _ in parts) == "pod = '<x>' and ns = 'prod'"
 
 
@@ -134,9 +175,9 @@ VALUES = TRICKY | st.text(st.characters(exclude_characters="\0", exclude_categor
 @example(value="$(curl evil)", other="x; rm -rf /")
 @example(value="", other="'")
 def test_a_label_is_exactly_one_token_whatever_it_holds(value: str, other: str) -> None:
-    code = "run {{ labels.x }} 'a <y> b' \"$labels.x\" --z=<y>"
+    code = 'run {{ labels.x }} \'a <y> b\' "$labels.x" --z=<y> $X "${Y}"'
     words = shlex.split(fill(code, {"x": value, "y": other}))
-    assert words == ["run", value, f"a {other} b", value, f"--z={other}"]
+    assert words == ["run", value, f"a {other} b", value, f"--z={other}", value, other]
 
 
 @settings(max_examples=60, deadline=None)
@@ -172,7 +213,7 @@ def words(command: str, folder: Path) -> list[str] | None:
 @given(template=st.lists(st.sampled_from(PIECES), max_size=10).map("".join), value=VALUES.map("{}'".format))
 def test_in_any_template_a_quoted_value_is_where_a_harmless_one_would_be(folder: Path, template: str, value: str) -> None:
     code = template + " <x> z"
-    parts = fill_parts(code, {"x": value})
+    parts = fill_parts(code, Values({"x": value}))
     marked = words(fill(code, {"x": "MARK"}), folder)
     assume("$$" not in code and marked is not None and all(kind != "missing" for _, kind in parts))
     filled = words("".join(text for text, _ in parts), folder)

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import cut, first_steps, to_html, to_plain
 
 SECTION = """**Severidade**: Critical
@@ -34,7 +35,7 @@ SECTION = """**Severidade**: Critical
 > <https://x.example>
 ***
 """
-VALUES = {"namespace": "a b", "pod": "p-1"}
+VALUES = Values({"namespace": "a b", "pod": "p-1"})
 
 
 def test_plain_text_reads_well() -> None:
@@ -77,7 +78,7 @@ Depois:
     ],
 )
 def test_plain_text_of_each_block(text: str, plain: str) -> None:
-    assert to_plain(text, {}, "https://router.example/") == plain
+    assert to_plain(text, Values({}), "https://router.example/") == plain
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_plain_text_of_each_block(text: str, plain: str) -> None:
     ],
 )
 def test_the_first_steps_are_what_a_person_needs_first(text: str, start: str) -> None:
-    assert first_steps(text, {}, 1000).startswith(start)
+    assert first_steps(text, Values({}), 1000).startswith(start)
 
 
 def test_the_first_steps_are_cut_at_a_line() -> None:
@@ -110,7 +111,7 @@ def test_a_cut_is_never_longer_than_its_limit_and_says_so(text: str, limit: int)
 
 
 def test_html_marks_what_was_filled_and_what_is_missing() -> None:
-    html = to_html("`get <x> <y>`\n\n```sh\nget <x>\n```\n\n    get $labels.y", {"x": "<b>"})
+    html = to_html("`get <x> <y>`\n\n```sh\nget <x>\n```\n\n    get $labels.y", Values({"x": "<b>"}))
     assert '<code>get <mark class="filled">&#x27;&lt;b&gt;&#x27;</mark> ' in html
     assert '<mark class="missing">&lt;y&gt;</mark></code>' in html
     assert html.count('class="filled"') == 2
@@ -136,17 +137,17 @@ def test_html_marks_what_was_filled_and_what_is_missing() -> None:
     ],
 )
 def test_html_is_safe(text: str, html: str) -> None:
-    assert to_html(text, {}, "/runbooks/ops/agentes.md") == html
+    assert to_html(text, Values({}), "/runbooks/ops/agentes.md") == html
 
 
 def test_a_fence_in_another_language_takes_harmless_values_only() -> None:
     fence = "```sql\nselect '<x>', '<y>'\n```"
-    assert to_plain(fence, {"x": "' or 1", "y": "prod"}) == "select '<x>', 'prod'"
+    assert to_plain(fence, Values({"x": "' or 1", "y": "prod"})) == "select '<x>', 'prod'"
 
 
 @given(st.text(alphabet=st.sampled_from("#-`>*<!|[]()ab1. \n<x>:&\"'"), max_size=60), st.text(max_size=10))
 def test_any_section_is_shown_without_a_tag_of_its_own(text: str, value: str) -> None:
-    html = to_html(text, {"x": value})
+    html = to_html(text, Values({"x": value}))
     assert "<a " not in html or "href=" in html
     assert "<b" not in html.replace("<blockquote", "").replace("<br", "")
-    to_plain(text, {"x": value})
+    to_plain(text, Values({"x": value}))
