@@ -38,6 +38,7 @@ def _paging(job: Job, public_url: str) -> events.Paging:
         steps=_steps(members, job.sections, public_url),
         incident_url=incident_url(public_url, incident.id),
         runbook_url=section_url(public_url, section.path, section.anchor) if section else None,
+        unread=f"{section.path}:{section.unread_line}" if section and section.unread_line else "",
     )
 
 

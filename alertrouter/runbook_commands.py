@@ -57,10 +57,14 @@ def check(
     found += findings(library, settings, routing, read if given else None)
     _write(sorted(found), format_)
     errors = sum(one.level == "error" for one in found)
-    counts = f"{len(library.shelf.documents)} runbooks" + (f", {len(read)} rules" if given else "")
-    told = f"{errors} errors, {len(found) - errors} warnings" if found else "all well"
+    counts = _counted(len(library.shelf.documents), "runbook") + (f", {_counted(len(read), 'rule')}" if given else "")
+    told = f"{_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}" if found else "all well"
     typer.echo(f"{told}: {counts}", err=True)
     raise typer.Exit(1 if errors else 0)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "s")
 
 
 def load(settings: Settings) -> Library:
@@ -200,7 +204,8 @@ def new(
         (name for name in routing.targets if name != routing.default_target), routing.default_target
     )
     escalation = f"If not resolved in {_minutes(settings)}, escalate to {to}"
-    text = skeleton(rule.name if rule else alertname, rule, escalation)
+    alertname = rule.name if rule else alertname
+    text = skeleton(alertname, rule, escalation)
     if stdout:
         sys.stdout.write(text)
         return

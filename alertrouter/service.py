@@ -6,9 +6,11 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from alertrouter import telemetry
 from alertrouter.clock import Clock
+from alertrouter.coverage import measure
 from alertrouter.escalation import Step
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.planning import Playbook
@@ -17,10 +19,11 @@ from alertrouter.runbooks.library import Library, Shelf
 from alertrouter.runbooks.watch import watch
 from alertrouter.settings import Settings
 from alertrouter.store import migrations
-from alertrouter.store.database import Database
+from alertrouter.store.database import Database, UnavailableError, is_unavailable
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
+_COVERAGE_SECONDS = 15
 _log = structlog.get_logger()
 
 
@@ -63,6 +66,7 @@ class Service:
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
         self._run(self._follow_runbooks())
+        self._run(self._measure_coverage())
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
@@ -83,6 +87,17 @@ class Service:
                 if changed:
                     self._take_runbooks(before)
                     _log.info("the runbooks have changed", files=len(self.library.shelf.documents))
+
+    async def _measure_coverage(self) -> None:
+        """Publish which alerts have a section, for as long as the service runs."""
+        while True:
+            try:
+                found = await asyncio.to_thread(measure, self.database, self.library.shelf.index, self.base_url)
+                telemetry.count_coverage(found.firing, len(found.known), len(found.uncovered))
+            except (DBAPIError, UnavailableError) as problem:
+                if not is_unavailable(problem):
+                    _log.exception("the coverage cannot be measured")
+            await asyncio.sleep(_COVERAGE_SECONDS)
 
     def _take_runbooks(self, before: Shelf) -> None:
         """Go on with what the library holds now, and say what is newly wrong with it."""

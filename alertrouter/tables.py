@@ -144,7 +144,10 @@ class AlertRow(SQLModel, table=True):
 
 
 class SectionRow(SQLModel, table=True):
-    """The text of a runbook section as an incident was opened with it, once per revision."""
+    """The text of a runbook section as an incident was opened with it, once per revision.
+
+    `commit` is the git commit that held it, `unread_line` the line of an escalation that could not be read.
+    """
 
     __tablename__ = "section"
 
@@ -154,6 +157,8 @@ class SectionRow(SQLModel, table=True):
     anchor: str = Field(sa_type=Text)
     line: int = Field(sa_type=Integer)
     text: str = Field(sa_type=Text)
+    commit: str | None = Field(default=None, sa_type=Text)
+    unread_line: int | None = Field(default=None, sa_type=Integer)
 
 
 class TimelineRow(SQLModel, table=True):

@@ -21,6 +21,11 @@ RUNBOOK_FILES = Gauge("alertrouter_runbook_files", "Runbook files that count.")
 RUNBOOK_SECTIONS = Gauge("alertrouter_runbook_sections", "Sections in them.")
 RUNBOOK_PROBLEMS = Gauge("alertrouter_runbook_problems", "Runbook files, or parts of them, that cannot be taken as they are.")
 RUNBOOK_LOADED = Gauge("alertrouter_runbooks_loaded_timestamp_seconds", "When the runbooks were last taken in.")
+RUNBOOK_COVERAGE = Gauge(
+    "alertrouter_runbook_coverage",
+    "Alerts with and without a runbook section: those that are firing, and the names that ever fired.",
+    ["alerts", "runbook"],
+)
 DELIVERIES = Counter("alertrouter_deliveries_total", "Attempts to send an event to PagerDuty.", ["action", "outcome"])
 DELIVERY_SECONDS = Histogram(
     "alertrouter_delivery_seconds",
@@ -88,6 +93,13 @@ def count_runbooks(files: int, sections: int, problems: int) -> None:
     RUNBOOK_SECTIONS.set(sections)
     RUNBOOK_PROBLEMS.set(problems)
     RUNBOOK_LOADED.set_to_current_time()
+
+
+def count_coverage(firing: tuple[int, int], known: int, uncovered: int) -> None:
+    """Tell how many alerts have a runbook section; `firing` with one and without."""
+    for alerts, matched, missing in (("firing", *firing), ("known", known - uncovered, uncovered)):
+        RUNBOOK_COVERAGE.labels(alerts, "matched").set(matched)
+        RUNBOOK_COVERAGE.labels(alerts, "missing").set(missing)
 
 
 def count_changes(changes: Sequence[Change]) -> None:

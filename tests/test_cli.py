@@ -81,7 +81,7 @@ def test_check_tells_everything_that_is_wrong_and_all_well(tmp_path: Path) -> No
     (tmp_path / "runbooks" / "bad.md").write_text("# A\n\nEscalation: to ops, perhaps\n\n# B\n\nEscalation: Immediate to DBA\n")
     code, said = run("check", cwd=tmp_path, PAGERDUTY_ROUTING_KEY=KEYS["oncall"])
     assert said.splitlines() == [
-        "alertrouter: runbooks/bad.md:3: the escalation cannot be read; the default applies",
+        "alertrouter: runbooks/bad.md:3: the escalation cannot be read; the default would apply",
         "alertrouter: runbooks/bad.md:7: there is no target DBA",
     ]
     (tmp_path / "runbooks" / "bad.md").write_text("# x\n")

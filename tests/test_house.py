@@ -12,14 +12,32 @@ FLOORS = [
     {"routing_file", "planning", "deliveries", "paging"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "worker"},
+    {"intake", "actions", "worker", "coverage"},
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
+    {"console", "runbook_commands"},
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]
-PURE += ["runbooks/parse", "runbooks/match", "runbooks/commands", "runbooks/render", "runbooks/policy", "runbooks/prose"]
+PURE += [
+    "runbooks/parse",
+    "runbooks/match",
+    "runbooks/commands",
+    "runbooks/render",
+    "runbooks/policy",
+    "runbooks/prose",
+    "runbooks/phrases",
+]
+PURE += [
+    "runbooks/phrases",
+    "runbooks/lint",
+    "runbooks/lint_text",
+    "runbooks/lint_rules",
+    "runbooks/rules",
+    "runbooks/skeleton",
+    "runbooks/changes",
+]
 PURE += ["pagerduty/events", "pagerduty/outcomes"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 

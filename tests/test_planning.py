@@ -6,7 +6,7 @@ import pytest
 
 from alertrouter.alertmanager import Alert, Notification
 from alertrouter.escalation import Step
-from alertrouter.planning import Playbook, runbook_problems
+from alertrouter.planning import Playbook, named_targets
 from alertrouter.routing import Route, Routing, Target, parse_matcher
 from alertrouter.runbooks.match import Index
 from alertrouter.runbooks.parse import parse
@@ -15,7 +15,10 @@ RUNBOOK = """# Stated
 **Escalation**: If not resolved in 15 min, escalate to engenharia
 
 # Unknown
-**Escalation**: If not resolved in 15 min, escalate to nobody we know
+**Escalation**: If not resolved in 15 min, escalate to the moon crew
+
+# Two
+**Escalation**: Immediate to DBA and engenharia. If not resolved in 9 min, escalate to the crew and the fleet
 
 # Unreadable
 **Escalation**: as you like
@@ -47,6 +50,11 @@ def alert(**labels: str) -> Alert:
         # a target that nobody knows: the incident's own is better than nobody
         ({"alertname": "Unknown"}, "r.md:5", [(15, "oncall", "resolved")]),
         ({"alertname": "Unknown", "team": "db"}, "r.md:5", [(15, "dba", "resolved")]),
+        (
+            {"alertname": "Two"},
+            "r.md:8",
+            [(0, "dba", None), (0, "engineering", None), (9, "oncall", "resolved")],  # two that nobody knows: one page, not two
+        ),
         # not readable, not stated, no section: the default, unless the route says
         ({"alertname": "Unreadable"}, "default", [(15, "oncall", "acknowledged")]),
         ({"alertname": "Silent"}, "default", [(15, "oncall", "acknowledged")]),
@@ -56,7 +64,7 @@ def alert(**labels: str) -> Alert:
         ({"alertname": "Stated", "severity": "info"}, "default", []),
     ],
 )
-def test_the_policy_and_whom_it_pages(labels: dict[str, str], source: str, steps: list[tuple[int, str, str]]) -> None:
+def test_the_policy_and_whom_it_pages(labels: dict[str, str], source: str, steps: list[tuple[int, str, str | None]]) -> None:
     policy = PLAYBOOK.plan(alert(**labels)).policy
     assert policy.source == source
     assert [(step.after // timedelta(minutes=1), step.to, step.unless) for step in policy.steps] == steps
@@ -70,8 +78,20 @@ def test_the_key_is_the_group_and_the_target_or_the_alert() -> None:
     assert (single.subject, single.per_alert, single.target) == ("f", True, "dba")
 
 
-def test_what_a_runbook_states_and_nobody_can_follow_is_told_with_its_line() -> None:
-    assert runbook_problems(PLAYBOOK.index.sections, ROUTING) == [
-        "r.md:5: there is no target nobody we know",
-        "r.md:8: the escalation cannot be read; the default applies",
-    ]
+@pytest.mark.parametrize(
+    ("phrase", "named"),
+    [
+        ("ENGENHARIA", {"ENGENHARIA": "engineering"}),
+        ("dba and engenharia", {"dba": "dba", "engenharia": "engineering"}),
+        ("dba, oncall e engineering", {"dba": "dba", "oncall": "oncall", "engineering": "engineering"}),
+        ("dba y la gerencia", {"dba": "dba", "la gerencia": None}),
+        ("nobody", {"nobody": None}),
+    ],
+)
+def test_a_step_names_one_target_or_several_joined_by_and(phrase: str, named: dict[str, str | None]) -> None:
+    assert named_targets(ROUTING, phrase) == named
+
+
+def test_a_target_whose_own_name_holds_an_and_is_one() -> None:
+    routing = Routing([Target("ops", "0" * 32, ("redes e banco",))], (), "ops")
+    assert named_targets(routing, "Redes e Banco") == {"Redes e Banco": "ops"}

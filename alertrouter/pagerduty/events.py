@@ -47,7 +47,10 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """All that a trigger is built from. `members` are those of the incident, the leading one first."""
+    """All that a trigger is built from. `members` are those of the incident, the leading one first.
+
+    `unread` is the place (`file.md:line`) of an escalation in the leading one's section that cannot be read.
+    """
 
     key: str
     reason: Reason
@@ -57,6 +60,7 @@ class Paging:
     steps: Sequence[Steps]
     incident_url: str
     runbook_url: str | None
+    unread: str = ""
 
 
 def severity_of(label: str | None) -> tuple[Severity, bool]:
@@ -153,7 +157,7 @@ def _details(paging: Paging) -> dict[str, str]:
         "1 What fires": incident.title,
         "2 Description": annotations.get("description") or annotations.get("message") or "",
         "3 First steps": _first_steps(paging.steps),
-        "4 Escalation": escalation_in_words(incident, has_section=bool(paging.steps)),
+        "4 Escalation": escalation_in_words(incident, has_section=paging.runbook_url is not None, unread=paging.unread),
         "5 Alerts": _alerts(firing),
         "6 Counts": f"{incident.firing} firing, {incident.resolved} resolved" + _cut_off(incident),
         "7 Labels": _pairs(leader.labels) if leader else "",
@@ -175,14 +179,15 @@ def _first_steps(steps: Sequence[Steps]) -> str:
     return "\n\n".join(f"{one.title}\n{one.text}" for one in steps)
 
 
-def escalation_in_words(incident: Incident, *, has_section: bool) -> str:
-    """The policy as a person says it, and where it was read."""
-    if not incident.policy.steps:
-        return "none"
-    said = "; ".join(_step(step.after, step.to, step.unless) for step in incident.policy.steps)
-    if incident.policy.source == "default":
-        return f"{said} (default{'; the runbook states none' if has_section else ''})"
-    return f"{said} ({incident.policy.source})"
+def escalation_in_words(incident: Incident, *, has_section: bool, unread: str = "") -> str:
+    """The policy as a person says it, where it was read, and why not in the runbook."""
+    steps = incident.policy.steps
+    said = "; ".join(_step(step.after, step.to, step.unless) for step in steps) or "none"
+    source = incident.policy.source
+    if source not in {"default", "route"}:
+        return f"{said} ({source})" if steps else said
+    why = f"; {unread} cannot be read" if unread else "; the runbook states none" if has_section else ""
+    return f"{said} ({source}{why})" if steps or unread else said
 
 
 def _step(after: timedelta, to: str, unless: str | None) -> str:

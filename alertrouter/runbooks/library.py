@@ -1,6 +1,6 @@
 """What the runbook folders hold, kept up to date."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,26 +62,21 @@ class Library:
         kept: dict[Path, _Kept] = {}
         for folder in self.folders:
             head = self._heads[folder] = head_of(folder, self._heads.get(folder))
-            for file in self._files(folder, troubles):
+            lost: dict[Path, str] = {}
+            for file in markdown_files(folder, troubles, lost):
                 if progress:
                     progress(file)
                 kept[file] = _committed(self._look(file, folder), head)
+            for place, why in lost.items():
+                known = {file: one for file, one in self._kept.items() if file.is_relative_to(place) and file not in kept}
+                troubles.append(Trouble(shown(place), 1, why + (_STILL_COUNTS if known else "")))
+                kept |= known
         shelf = _shelf(kept, troubles)
         changed = not self.loaded or kept != self._kept or shelf.troubles != self.shelf.troubles
         if changed:
             self._kept, self.shelf = kept, shelf
         self.loaded = True
         return changed
-
-    def _files(self, folder: Path, troubles: list[Trouble]) -> Iterator[Path]:
-        """The files of a folder that are there, and those that were where it cannot be looked any more."""
-        lost: dict[Path, str] = {}
-        found = list(markdown_files(folder, troubles, lost))
-        yield from found
-        for place, why in lost.items():
-            known = sorted(file for file in self._kept if file.is_relative_to(place) and file not in found)
-            troubles.append(Trouble(shown(place), 1, why + (_STILL_COUNTS if known else "")))
-            yield from known
 
     def _look(self, file: Path, folder: Path) -> _Kept:
         """A file as it is now; what cannot be taken in leaves the version before."""

@@ -67,31 +67,44 @@ def lint(documents: Sequence[Document], index: Index, world: World) -> list[Find
     for document in documents:
         said = lint_text.check(document, anchors, world.exists, world.unknown_targets)
         found.update(_findings(document.path, said))
-        unknown = ((line, "unknown-code", f"there is no code {code}") for line, _, code in switches[document.path])
-        found.update(one for one in _findings(document.path, unknown) if one.message.rpartition(" ")[2] not in CODES)
-    for path, *said_of in lint_rules.check(documents, index, world.rules, world.public_url):
-        found.update(_findings(path, [said_of]))
+        unknown = [one for one in switches[document.path] if one.code not in CODES]
+        said_of = ((one.line, "unknown-code", f"there is no code {one.code}") for one in unknown)
+        found.update(_findings(document.path, said_of))
+    for path, line, code, message in lint_rules.check(documents, index, world.rules, world.public_url):
+        found.update(_findings(path, [(line, code, message)]))
     by_rule = {(rule.path, rule.line): rule.ignored for rule in world.rules or ()}
     return sorted(
         one
         for one in found
         if one.code not in world.ignored
         and one.code not in by_rule.get((one.path, one.line), ())
-        and not any(first <= one.line <= last and one.code == code for first, last, code in switches.get(one.path, ()))
+        and not any(switch.switches_off(one) for switch in switches.get(one.path, ()))
     )
 
 
-def _findings(path: str, said: Iterable[Sequence[object]]) -> Iterator[Finding]:
+def _findings(path: str, said: Iterable[lint_text.Said]) -> Iterator[Finding]:
     for line, code, message in said:
-        yield Finding(path, int(str(line)), str(code), str(message), CODES[str(code)][0])
+        yield Finding(path, line, code, message, CODES[code][0])
 
 
-def _switches(document: Document) -> Iterator[tuple[int, int, str]]:
-    """The codes that comments switch off, with the first and the last line for which they do."""
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    """A code that the comment at `line` switches off from line `first` to line `last`."""
+
+    line: int
+    first: int
+    last: int
+    code: str
+
+    def switches_off(self, one: Finding) -> bool:
+        return self.first <= one.line <= self.last and one.code == self.code
+
+
+def _switches(document: Document) -> Iterator[_Switch]:
     headed = [section for section in document.sections if section.anchor]
     for at, line in enumerate(document.body.split("\n"), document.body_line):
         for match in _IGNORE.finditer(line):
             own = max((number for number, section in enumerate(headed) if section.line <= at), default=None)
             first, last = (1, 10**9) if own is None else lint_text.lines_of(headed, own)
             for code in re.split(r"[\s,]+", match[1]):
-                yield first, last, code
+                yield _Switch(at, first, last, code)

@@ -52,7 +52,7 @@ def _duplicates(by_name: Mapping[str, Sequence[Section]], ruled: set[str]) -> It
                         section.path,
                         section.line,
                         "duplicate-section",
-                        f"{known.path}:{known.line} has the same title, and counts",
+                        f"{known.path}:{known.line} asks for the same alert, and counts",
                     )
 
 

@@ -47,6 +47,10 @@ class Index:
         file = self._files.get(alertname)
         return Match(file, f"The file {file.path} is named after the alert.") if file else None
 
+    def at(self, path: str, anchor: str) -> Section | None:
+        """The section at a place."""
+        return self._places.get((path, anchor.casefold()))
+
     def leads_nowhere(self, url: str, public_url: str = "") -> bool:
         """Whether a `runbook_url` points into this service or folder, and there is nothing."""
         place = _place(url, public_url)

@@ -1,7 +1,7 @@
 """Finding and reading the escalation of a section: a lead line, a heading, or a YAML list."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import yaml
 from markdown_it.token import Token
@@ -9,14 +9,14 @@ from markdown_it.token import Token
 from alertrouter.durations import parse_duration
 from alertrouter.escalation import Step, Unless, in_order
 from alertrouter.runbooks.markdown import children, inline_lines, plain
-from alertrouter.runbooks.prose import read_policy
+from alertrouter.runbooks.prose import read_steps
 from alertrouter.runbooks.words import ESCALATION, PARTS, name
 
 Reading = tuple[tuple[Step, ...] | None, int | None]
 
 _ESCALATION_WORD = "escal"
-_NEXT_LEAD = re.compile(r"\w[\w ]{0,30}:\s")
-_SENTENCE_END = re.compile(r"(?<=[.!])\s+|;")
+_NEXT_LEAD = re.compile(r"[^\W\d](?:[^\W\d]|[ _]){0,30}:\s")  # "Owner: x", and not "After 15 min: x"
+_SENTENCE_END = re.compile(r"(?<=[.!])\s+(?![a-zà-ÿ])")  # not "15 min. escalate"
 _UNLESS: dict[object, Unless] = {"acknowledged": "acknowledged", "resolved": "resolved", None: "resolved"}
 
 
@@ -60,7 +60,7 @@ def _lead(tokens: Sequence[Token], at: int) -> Reading | None:
                 if bold or _NEXT_LEAD.match(more):
                     break
                 text += " " + more
-            steps = _steps(_sentences(text)) if text.strip() else _read(_next_block(tokens, at))
+            steps = read_steps(_sentences(text)) if text.strip() else _read(_next_block(tokens, at))
             return steps, (_line(tokens[at].map) or 0) + number
     return None
 
@@ -81,22 +81,11 @@ def _read(tokens: Sequence[Token]) -> tuple[Step, ...] | None:
         if token.type == "fence" and token.info.strip().lower() in {"", "yaml", "yml"}:
             return read_list(token.content)
     texts = (" ".join(line for line, _ in inline_lines(token)) for token in tokens if token.type == "inline")
-    return _steps(sentence for text in texts for sentence in _sentences(text))
+    return read_steps(sentence for text in texts for sentence in _sentences(text))
 
 
 def _sentences(text: str) -> list[str]:
     return [sentence.strip() for sentence in _SENTENCE_END.split(text) if sentence.strip()]
-
-
-def _steps(sentences: Iterator[str] | list[str]) -> tuple[Step, ...] | None:
-    """All the sentences' steps in the order of their times; None if one cannot be read, or there is none."""
-    steps: list[Step] = []
-    for sentence in sentences:
-        read = read_policy(sentence)
-        if read is None:
-            return None
-        steps += read
-    return in_order(steps) if steps else None
 
 
 def read_list(text: str) -> tuple[Step, ...] | None:

@@ -27,6 +27,7 @@ LEASE_SECONDS = 20
 
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _section: Any = SectionRow.__table__  # type: ignore[attr-defined]
+_SECTION_COLUMNS = ("revision", "title", "path", "anchor", "line", "text", "unread_line")
 _PENDING: Any = literal_column("'pending'")
 
 
@@ -103,9 +104,9 @@ def _sections(tx: Transaction, states: Sequence[State]) -> dict[str, Section]:
 
 
 def section_from(row: Sequence[Any]) -> Section:
-    """The section of a row (revision, title, path, anchor, line, text), as an incident keeps it."""
-    revision, title, path, anchor, line, text = row
-    return Section(title=title, alertname="", labels={}, path=path, anchor=anchor, line=line, text=text, revision=revision)
+    """The section of a row (`_SECTION_COLUMNS`), as an incident keeps it."""
+    revision, title, path, anchor, line, text, unread_line = row
+    return Section(title, "", path, anchor, line, text, revision, policy_line=unread_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def _select_triggers(postgres: bool) -> ClauseElement:
 
 
 def _select_sections(postgres: bool) -> ClauseElement:
-    columns = [_section.c[name] for name in ("revision", "title", "path", "anchor", "line", "text")]
+    columns = [_section.c[name] for name in _SECTION_COLUMNS]
     return select(*columns).where(is_among(_section.c.revision, "revisions", postgres))
 
 

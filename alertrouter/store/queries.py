@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import case
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
 from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, UnreadableRow
@@ -107,3 +108,33 @@ def open_counts(session: Session) -> dict[str, int]:
     is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
     query = select(IncidentRow.severity, func.count()).where(is_open).group_by(IncidentRow.severity)
     return dict(session.exec(query).all())
+
+
+def firing_counts(session: Session) -> tuple[int, int]:
+    """How many alerts fire in open incidents: with a runbook section, and without."""
+    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
+    query = (
+        select(func.count(AlertRow.section), func.count())  # type: ignore[arg-type]
+        .join(IncidentRow, col(IncidentRow.id) == col(AlertRow.incident_id))
+        .where(is_open, col(AlertRow.firing))
+    )
+    covered, total = session.exec(query).one()
+    return covered, total - covered
+
+
+def newest_of_each_name(session: Session) -> Sequence[AlertRow]:
+    """An alert of the newest incident of every alert name, in the order of names.
+
+    Goes from name to name in the index, so that the cost is that of the names, not of all alerts that ever came.
+    """
+    name, incident_id, fingerprint = col(AlertRow.name), col(AlertRow.incident_id), col(AlertRow.fingerprint)
+    names = select(func.min(name).label("name")).cte("names", recursive=True)
+    following = select(func.min(name)).where(name > names.c.name).scalar_subquery()
+    names = names.union_all(select(following).where(names.c.name.is_not(None)))
+    newest = select(func.max(incident_id)).where(name == names.c.name).scalar_subquery()
+    found = select(names.c.name, newest.label("incident_id")).where(names.c.name.is_not(None)).cte("found")
+    other = aliased(AlertRow)
+    same = (col(other.name) == found.c.name) & (col(other.incident_id) == found.c.incident_id)
+    one = select(func.min(other.fingerprint)).where(same).correlate(found).scalar_subquery()
+    is_it = (name == found.c.name) & (incident_id == found.c.incident_id) & (fingerprint == one)
+    return session.exec(select(AlertRow).join(found, is_it).order_by(name)).all()

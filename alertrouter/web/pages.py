@@ -16,6 +16,7 @@ from starlette.routing import Route
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident
 from alertrouter.incidents.draft import SEVERITIES, next_step
+from alertrouter.runbooks.changes import Line, difference
 from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import to_html
 from alertrouter.service import Service
@@ -38,12 +39,13 @@ _LONG_PENDING = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class _Home:
-    """What the on-call page shows. `total` counts open incidents, `dead` deliveries; the lists may be shorter."""
+    """What the on-call page shows: `total` counts open incidents, `troubles` those with runbook files, `dead` deliveries."""
 
     now: datetime
     open: Sequence[Incident]
     total: int
     recent: Sequence[Incident]
+    troubles: int
     dead: int
     dead_deliveries: Sequence[DeliveryRow]
     late_deliveries: Sequence[DeliveryRow]
@@ -52,11 +54,15 @@ class _Home:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The runbook of one kind of alert in an incident: `html` and `section`, None if there is none."""
+    """The runbook of one kind of alert in an incident: `html` and `section`, None if there is none.
+
+    `changes` are those of the file since; None if there are none, empty if the section is not there any more.
+    """
 
     alertname: str
     section: SectionRow | None
     html: str
+    changes: Sequence[Line] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ def _read_home(service: Service) -> _Home:
             _most_urgent(session),
             sum(queries.open_counts(session).values()),
             sorted((_incident_of(row) for row, _ in recent), key=lambda one: one.resolved_at or one.opened_at, reverse=True),
+            len(service.library.shelf.troubles),
             queries.delivery_counts(session)["dead"],
             dead,
             [one for one in pending if one.created_at < now - _LONG_PENDING],
@@ -132,7 +139,7 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
     return {
         "now": now,
         "incident": shown,
-        "parts": _parts(story, prefix),
+        "parts": _parts(story, service, prefix),
         "steps": [_step(shown, number) for number in range(1, len(shown.policy.steps) + 1)],
         "by_hand": _target_of(shown, shown.step + 1),
         "story": story,
@@ -144,22 +151,33 @@ def _incident_of(row: IncidentRow) -> Incident:
     return Incident(policy=Policy(row.policy_steps, row.policy_source), **{name: getattr(row, name) for name in names})
 
 
-def _parts(story: queries.Story, prefix: str) -> list[_Part]:
+def _parts(story: queries.Story, service: Service, prefix: str) -> list[_Part]:
     """The sections of the alerts, each once with the first such alert's labels, and the names without one; the leader's first."""
     first: dict[tuple[str | None, str], AlertRow] = {}
     for member in sorted(story.members, key=lambda member: member.section != story.incident.section):
         first.setdefault((member.section, "" if member.section else member.name), member)
     return [
-        _part(member, story.member_sections.get(member.section or ""), prefix)
+        _part(member, story.member_sections.get(member.section or ""), service, prefix)
         for member in islice(first.values(), _MOST_SECTIONS)
     ]
 
 
-def _part(member: AlertRow, section: SectionRow | None, prefix: str) -> _Part:
-    html = (
-        to_html(section.text, Values(member.labels, member.annotations), section_url(prefix, section.path, "")) if section else ""
-    )
-    return _Part(member.name, section, html)
+def _part(member: AlertRow, section: SectionRow | None, service: Service, prefix: str) -> _Part:
+    if section is None:
+        return _Part(member.name, None, "", None)
+    values = Values(member.labels, member.annotations)
+    html = to_html(section.text, values, section_url(prefix, section.path, ""))
+    return _Part(member.name, section, html, _changes(member, section, service))
+
+
+def _changes(member: AlertRow, section: SectionRow, service: Service) -> Sequence[Line] | None:
+    """What the runbooks say now at the same place, or else of the same alert, against what they said then."""
+    index = service.library.shelf.index
+    found = index.find(member.labels, member.annotations, service.base_url)
+    now = index.at(section.path, section.anchor) or (found.section if found else None)
+    if now is None:
+        return ()
+    return None if now.text == section.text else difference(section.text, now.text)
 
 
 def _step(incident: Incident, number: int) -> _Step:
@@ -201,6 +219,7 @@ routes = [
     Route("/incidents/{id}", incident),
     *(Route(f"/incidents/{{id}}/{action}", forms.pressing(action), methods=["POST"]) for action in ACTIONS),
     Route("/runbooks", reading.runbooks),
+    Route("/runbooks/coverage", reading.coverage),
     Route("/runbooks/for/{alertname:path}", reading.runbook_for),
     Route("/runbooks/{path:path}", reading.runbook),
 ]

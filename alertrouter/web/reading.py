@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from alertrouter.coverage import measure
 from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.markdown import parse_tokens
 from alertrouter.runbooks.render import to_html
 from alertrouter.runbooks.section import Document, Section
-from alertrouter.urls import section_url
+from alertrouter.urls import incident_url, section_url
 from alertrouter.web.http import service_of
 from alertrouter.web.rendering import message, page, prefix_of, readable
 
@@ -62,6 +63,14 @@ async def runbook_for(request: Request) -> Response:
         how = f"No runbook for {alertname}: add a heading “### {alertname}” to a file in the runbooks folder."
         return message(request, 404, how, f"{prefix_of(request)}/runbooks")
     return RedirectResponse(section_url(prefix_of(request), match.section.path, match.section.anchor), 302)
+
+
+@readable
+async def coverage(request: Request) -> Response:
+    """Which alerts have a section, and the names that have none."""
+    service = service_of(request)
+    found = await asyncio.to_thread(measure, service.database, service.library.shelf.index, service.base_url)
+    return page(request, "coverage.html", coverage=found, incident_url=incident_url)
 
 
 def document_html(document: Document, base: str) -> str:

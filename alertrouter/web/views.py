@@ -101,6 +101,7 @@ def runbook_json(section: SectionRow | None, public_url: str) -> Json | None:
         "anchor": section.anchor,
         "url": section_url(public_url, section.path, section.anchor),
         "revision": section.revision,
+        "commit": section.commit,
     }
 
 

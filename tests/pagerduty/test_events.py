@@ -129,18 +129,20 @@ def test_an_escalation_and_a_follow_up_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "has_section", "words"),
+    ("policy", "has_section", "unread", "words"),
     [
-        (POLICY, True, "engineering in 15m unless resolved (agentes.md:30)"),
-        (Policy((Step(timedelta(0), "dba", None),), "r.md:3"), True, "dba at once (r.md:3)"),
-        (Policy(POLICY.steps, "default"), True, "engineering in 15m unless resolved (default; the runbook states none)"),
-        (Policy(POLICY.steps, "default"), False, "engineering in 15m unless resolved (default)"),
-        (Policy((), "route"), False, "none"),
+        (POLICY, True, "", "engineering in 15m unless resolved (agentes.md:30)"),
+        (Policy((Step(timedelta(0), "dba", None),), "r.md:3"), True, "", "dba at once (r.md:3)"),
+        (Policy(POLICY.steps, "default"), True, "", "engineering in 15m unless resolved (default; the runbook states none)"),
+        (Policy(POLICY.steps, "route"), True, "r.md:3", "engineering in 15m unless resolved (route; r.md:3 cannot be read)"),
+        (Policy(POLICY.steps, "default"), False, "", "engineering in 15m unless resolved (default)"),
+        (Policy((), "default"), True, "r.md:3", "none (default; r.md:3 cannot be read)"),
+        (Policy((), "route"), False, "", "none"),
     ],
 )
-def test_the_policy_is_said_in_words_with_its_source(policy: Policy, has_section: bool, words: str) -> None:
+def test_the_policy_is_said_in_words_with_its_source(policy: Policy, has_section: bool, unread: str, words: str) -> None:
     incident = replace(paging().incident, policy=policy)
-    assert events.escalation_in_words(incident, has_section=has_section) == words
+    assert events.escalation_in_words(incident, has_section=has_section, unread=unread) == words
 
 
 def test_ten_thousand_alerts_with_huge_annotations_fit_and_the_first_steps_outlive_the_tail() -> None:

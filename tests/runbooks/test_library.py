@@ -1,4 +1,6 @@
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,17 @@ def loaded(*folders: Path) -> Library:
     return library
 
 
+def errors(library: Library) -> list[str]:
+    return [str(trouble) for trouble in library.shelf.troubles]
+
+
 def test_markdown_is_read_from_all_folders_and_their_folders(tmp_path: Path) -> None:
     write(tmp_path / "a", {"one.md": "# One", "deep/er/two.MD": "# Two", "no.txt": "# No", ".git/x.md": "# X"})
     write(tmp_path / "b", {"three.md": "\ufeff# Three", "one.md": "# Hidden"})
     library = loaded(tmp_path / "a", tmp_path / "b")
-    assert [document.path for document in library.documents] == ["one.md", "deep/er/two.MD", "three.md"]
-    assert library.errors == (f"{tmp_path}/b/one.md:1: an earlier folder holds the same path, and counts",)
-    match = library.index.find({"alertname": "Three"})
+    assert [document.path for document in library.shelf.documents] == ["one.md", "deep/er/two.MD", "three.md"]
+    assert errors(library) == [f"{tmp_path}/b/one.md:1: an earlier folder holds the same path, and counts"]
+    match = library.shelf.index.find({"alertname": "Three"})
     assert match
     assert (match.section.path, match.section.anchor) == ("three.md", "three")
 
@@ -38,8 +44,8 @@ def test_what_cannot_be_read_costs_one_line_and_the_rest_nothing(tmp_path: Path)
     (folder / "loop.md").symlink_to("loop.md")
     os.mkfifo(folder / "pipe.md")
     library = loaded(folder)
-    assert [document.path for document in library.documents] == ["good.md"]
-    assert sorted(library.errors) == [
+    assert [document.path for document in library.shelf.documents] == ["good.md"]
+    assert sorted(errors(library)) == [
         f"{folder}/big.md:1: larger than 1 MiB",
         f"{folder}/broken.md:1: the link leads nowhere",
         f"{folder}/latin.md:1: not UTF-8",
@@ -50,7 +56,7 @@ def test_what_cannot_be_read_costs_one_line_and_the_rest_nothing(tmp_path: Path)
 
 def test_the_line_of_the_first_byte_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"# A\n\nok\n\xff")
-    assert loaded(tmp_path).errors == (f"{tmp_path}/a.md:4: not UTF-8",)
+    assert errors(loaded(tmp_path)) == [f"{tmp_path}/a.md:4: not UTF-8"]
 
 
 def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
@@ -60,19 +66,22 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (folder / "dir").symlink_to(secret)
     (folder / "same.md").symlink_to("in.md")
     library = loaded(folder)
-    assert [document.path for document in library.documents] == ["in.md", "same.md"]
-    assert library.errors == (f"{folder}/out.md:1: the link leads out of the folder",)
+    assert [document.path for document in library.shelf.documents] == ["in.md", "same.md"]
+    assert errors(library) == [
+        f"{folder}/dir:1: a link to a folder is not followed",
+        f"{folder}/out.md:1: the link leads out of the folder",
+    ]
 
 
 def test_a_folder_mounted_by_kubernetes_is_read_once(tmp_path: Path) -> None:
     write(tmp_path / "..2024_01_01", {"a.md": "# A"})
     (tmp_path / "..data").symlink_to("..2024_01_01")
     (tmp_path / "a.md").symlink_to("..data/a.md")
-    assert [document.path for document in loaded(tmp_path).documents] == ["a.md"]
+    assert [document.path for document in loaded(tmp_path).shelf.documents] == ["a.md"]
 
 
 def test_a_missing_folder_is_an_error_line(tmp_path: Path) -> None:
-    assert loaded(tmp_path / "none").errors == (f"{tmp_path}/none:1: No such file or directory",)
+    assert errors(loaded(tmp_path / "none")) == [f"{tmp_path}/none:1: No such file or directory"]
 
 
 def test_a_name_that_is_not_utf_8_is_an_error_line(tmp_path: Path) -> None:
@@ -81,8 +90,8 @@ def test_a_name_that_is_not_utf_8_is_an_error_line(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes only UTF-8 names")
     library = loaded(tmp_path)
-    assert library.documents == ()
-    assert library.errors == (f"{tmp_path}/\\udcff.md:1: the name is not UTF-8",)
+    assert library.shelf.documents == ()
+    assert errors(library) == [f"{tmp_path}/\\udcff.md:1: the name is not UTF-8"]
 
 
 def test_loading_again_takes_what_is_there_now(tmp_path: Path) -> None:
@@ -90,5 +99,123 @@ def test_loading_again_takes_what_is_there_now(tmp_path: Path) -> None:
     (tmp_path / "a.md").unlink()
     write(tmp_path, {"b.md": "# B"})
     library.load()
-    assert [document.path for document in library.documents] == ["b.md"]
-    assert library.index.find({"alertname": "A"}) is None
+    assert [document.path for document in library.shelf.documents] == ["b.md"]
+    assert library.shelf.index.find({"alertname": "A"}) is None
+
+
+GOOD = "# A\n\nThe good one.\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "why"),
+    [
+        (b"# A\n\xff\xfe half", 2, "not UTF-8"),
+        (b"", 1, "the file has been emptied"),
+        (b"  \n\n", 1, "the file has been emptied"),
+        (b"# A\n\nThe go\0\0\0\0", 3, "there is a NUL character"),
+        (b"# A\n\n```sh\nkubectl get", 3, "the code fence is never closed"),
+        (b"---\ntitle: [\n---\n# A\nnew\n", 1, "the front matter is not YAML"),
+        (b"x" * (1024 * 1024 + 1), 1, "larger than 1 MiB"),
+    ],
+)
+def test_a_broken_edit_keeps_the_last_good_version_until_it_is_mended(
+    tmp_path: Path, content: bytes, line: int, why: str
+) -> None:
+    file = write(tmp_path, {"a.md": GOOD}) / "a.md"
+    library = loaded(tmp_path)
+    file.write_bytes(content)
+    assert library.load()
+    assert errors(library) == [f"{file}:{line}: {why}; what was read before still counts"]
+    assert text_of_a(library) == "The good one."
+    assert not library.load()  # said once
+    file.write_text("# A\n\nMended.\n")
+    assert library.load()
+    assert errors(library) == []
+    assert text_of_a(library) == "Mended."
+
+
+def text_of_a(library: Library) -> str:
+    match = library.shelf.index.find({"alertname": "A"})
+    assert match
+    return match.section.text
+
+
+def test_a_file_that_always_looks_half_written_is_taken_with_a_warning_and_follows_its_edits(tmp_path: Path) -> None:
+    file = write(tmp_path, {"a.md": "# A\n```\none"}) / "a.md"
+    library = loaded(tmp_path)
+    assert errors(library) == [f"{file}:2: the code fence is never closed"]
+    file.write_text("# A\n```\none two")
+    assert library.load()
+    assert text_of_a(library) == "```\none two"
+
+
+def test_nothing_new_is_no_change_and_every_edit_is_one(tmp_path: Path) -> None:
+    library = loaded(write(tmp_path, {"a.md": GOOD, "b.md": "# B"}))
+    assert not library.load()
+    before = library.shelf
+    write(tmp_path, {"a.md": "# A\n\nOther.\n"})
+    assert library.load()
+    assert library.shelf.documents[1] is before.documents[1]  # what did not change is not read again
+
+
+def test_a_folder_that_vanishes_keeps_what_it_held_and_one_that_comes_back_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "r", {"a.md": GOOD, "deep/b.md": "# B"})
+    library = loaded(folder)
+    folder.rename(tmp_path / "away")
+    library.load()
+    assert errors(library) == [f"{folder}:1: No such file or directory; what was read before still counts"]
+    assert len(library.shelf.documents) == 2
+    write(folder, {"a.md": "# A\n\nBack.\n"})
+    library.load()
+    assert (errors(library), len(library.shelf.documents), text_of_a(library)) == ([], 1, "Back.")
+
+
+def test_deleting_a_file_or_a_folder_in_it_is_an_edit(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": GOOD, "deep/b.md": "# B"})
+    library = loaded(tmp_path)
+    shutil.rmtree(tmp_path / "deep")
+    assert library.load()
+    assert [document.path for document in library.shelf.documents] == ["a.md"]
+    assert errors(library) == []
+
+
+HOSTILE = {
+    "brackets": "[" * 200_000,
+    "images": "![" * 200_000,
+    "nested quotes": ">" * 200_000 + "x",
+    "nested lists": "".join("  " * depth + "- x\n" for depth in range(1000)),
+    "ten thousand lists on a line": "- " * 10_000 + "x",
+    "a heading of 10,000 characters": "# " + "x" * 10_000,
+    "ten thousand headings": "# x\n" * 10_000,
+    "emphasis": "*a _b " * 50_000,
+    "backticks": "".join("`" * count + " " for count in range(1, 500)),
+    "escalations": "**Escalation**: " + "if not resolved in " * 20_000,
+    "definitions": "".join(f"[{number}]: /x\n" for number in range(20_000)),
+    "yaml": "---\n" + "[" * 50_000 + "\n---\n# A",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_markdown_is_read_in_seconds(tmp_path: Path, name: str) -> None:
+    started = time.monotonic()
+    library = loaded(write(tmp_path, {"a.md": HOSTILE[name], "good.md": GOOD}))
+    assert time.monotonic() - started < 10
+    assert "good.md" in [document.path for document in library.shelf.documents]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a heading of 10,000 characters", "the heading has 10000 characters; it is cut to 200"),
+        ("ten thousand lists on a line", "lists or quotes are nested deeper than 100 levels; what is below is not shown"),
+        ("nested quotes", "lists or quotes are nested deeper than 100 levels; what is below is not shown"),
+    ],
+)
+def test_what_is_cut_is_told_in_one_line(tmp_path: Path, name: str, line: str) -> None:
+    assert errors(loaded(write(tmp_path, {"a.md": HOSTILE[name]}))) == [f"{tmp_path}/a.md:1: {line}"]
+
+
+def test_fifty_megabytes_are_refused_without_being_read(tmp_path: Path) -> None:
+    with (tmp_path / "big.md").open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    assert errors(loaded(tmp_path)) == [f"{tmp_path}/big.md:1: larger than 1 MiB"]

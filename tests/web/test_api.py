@@ -60,6 +60,7 @@ async def test_an_incident_has_exactly_the_documented_fields(database_url: str, 
         runbook = one["runbook"]
         assert runbook.pop("markdown").startswith("1. `kubectl logs -n prod deploy/api`")
         assert re.fullmatch("[0-9a-f]{16}", runbook.pop("revision"))
+        assert runbook.pop("commit") is None  # the folder is no git checkout
         assert runbook == {
             "title": "HighErrorRate",
             "path": "servico.md",

@@ -94,7 +94,10 @@ async def test_each_kind_of_alert_in_an_incident_has_its_runbook_or_how_to_add_o
     assert -1 not in places
     assert places == sorted(places)
     assert page.text.count("Runbook a.md") == 2
-    assert "Add a heading ### Unwritten to a file in the runbooks folder." in page.text
+    assert (
+        "Add a heading ### Unwritten to a file in the runbooks folder, or let alertrouter runbooks new Unwritten write"
+        in page.text
+    )
     assert "/runbooks/deploy.md#voltar" in page.all("a", "href")
     assert "/runbooks/a.md#higherrorrate-1" in page.all("a", "href")
 
