@@ -20,6 +20,7 @@ check: $(READY)
 # Figures, on SQLite with real processes on loopback; nothing is asserted.
 bench: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/page_latency.py
+	$(BIN)/python benchmarks/runbooks.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -67,6 +67,7 @@ def _steps(members: Sequence[Member], sections: Mapping[str, Section], public_ur
 
 
 def _first_steps(section: Section, member: Member, public_url: str) -> str:
-    return first_steps(
-        section.text, Values(member.labels, member.annotations), _MOST_STEPS, section_url(public_url, section.path, "")
-    )
+    """As much of the section as a page carries, and where the rest is."""
+    values = Values(member.labels, member.annotations)
+    text = first_steps(section.text, values, _MOST_STEPS, section_url(public_url, section.path, ""))
+    return f"{text} {section_url(public_url, section.path, section.anchor)}" if text.endswith("…") else text

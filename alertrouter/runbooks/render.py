@@ -18,6 +18,8 @@ _SHELLS = frozenset({"", "sh", "bash", "shell", "zsh", "ksh", "console", "shell-
 
 # What comes first is found in this many characters; a page must not wait for a megabyte to be parsed.
 _LONGEST_READ = 65_536
+# What is longer is no text that a person reads; hostile markdown of this length takes seconds.
+_LONGEST_HTML = 262_144
 
 
 class _Html(RendererHTML):
@@ -48,8 +50,11 @@ _HTML = Markdown(_Html)
 def to_html(section_text: str, values: Values, base: str = "") -> str:
     """The section as safe HTML; `values` are the alert's, `base` the URL that relative links start from.
 
-    In code, filled values stand in `<mark class="filled">` and placeholders without one in `<mark class="missing">`.
+    In code, filled values stand in `<mark class="filled">` and placeholders without one in `<mark class="missing">`. Text of more
+    than 256 Ki characters is shown as it is written.
     """
+    if len(section_text) > _LONGEST_HTML:
+        return f"<pre>{escape(section_text)}</pre>"
     return str(_HTML.render(section_text, {"values": values, "base": base}))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-TICK_SECONDS = 2.0
+TICK_SECONDS = 3.0
 """How often to look where no news comes: network file systems, folders that are not there yet, a new commit of the same text."""
 _SETTLE_SECONDS = 0.3
 

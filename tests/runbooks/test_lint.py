@@ -1,13 +1,20 @@
 """The lint: each code on a broken example, what is no fault, and how a code is switched off."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from alertrouter.durations import format_duration
+from alertrouter.planning import named_targets
+from alertrouter.routing_file import read_routing
+from alertrouter.runbooks.library import Library
 from alertrouter.runbooks.lint import CODES, World, lint
 from alertrouter.runbooks.match import Index
 from alertrouter.runbooks.parse import parse
 from alertrouter.runbooks.rules import Rule, read_rules
+from alertrouter.settings import load_settings
 
 GOOD = "### HighErrorRate\nLook: `kubectl logs -n {{ labels.namespace }} <pod>`\n\n**Escalation**: Immediate to DBA\n"
 
@@ -192,6 +199,35 @@ groups:
     assert said({}, read_rules("r.yml", text)) == ["r.yml:10: error: no runbook section names Three [rule-without-section]"]
 
 
-def test_every_code_has_a_level_and_says_what_it_is() -> None:
-    assert {level for level, _ in CODES.values()} == {"error", "warning"}
-    assert all(meaning for _, meaning in CODES.values())
+def test_every_code_is_in_the_documentation_with_its_level_and_meaning() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "runbooks.md").read_text()
+    listed = [line for line in text.splitlines() if (line.startswith("| `") and "error |" in line) or "| warning |" in line]
+    assert listed == [f"| `{code}` | {level} | {meaning} |" for code, (level, meaning) in CODES.items()]
+
+
+def test_the_sample_rules_and_runbooks_are_clean() -> None:
+    home = Path(__file__).parents[2]
+    library = Library([home / "runbooks"])
+    library.load()
+    routing = read_routing(home / "deploy" / "alertrouter.yml", load_settings({}), {}, with_keys=False)
+    files = sorted((home / "deploy" / "prometheus").glob("*.rules.yml"))
+    rules = [rule for file in files for rule in read_rules(file.name, file.read_text())]
+
+    def unknown(phrase: str) -> list[str]:
+        return [name for name, known in named_targets(routing, phrase).items() if known is None]
+
+    world = World(rules, exists=lambda path: (home / "runbooks" / path).exists(), unknown_targets=unknown)
+    assert len(rules) >= 5
+    assert lint(library.shelf.documents, library.shelf.index, world) == []
+    assert library.shelf.troubles == ()
+
+
+def test_the_examples_of_prose_in_the_documentation_are_read() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "runbooks.md").read_text()
+    examples = [line for line in text.splitlines() if re.match(r"\*\*(Escalation|Escalação|Escalamiento)\*\*:", line)]
+    policies = [parse("a.md", f"# A\n{line}\n").sections[1].policy for line in examples]
+    assert [[format_duration(step.after) for step in policy or ()] for policy in policies] == [
+        ["15m"],
+        ["20m", "50m"],
+        ["0s", "1h30m"],
+    ]

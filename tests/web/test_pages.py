@@ -187,3 +187,30 @@ async def test_a_database_that_is_gone_is_a_page_and_the_runbooks_can_be_read(po
 )
 def test_a_duration_is_said_in_its_two_largest_units(duration: timedelta, said: str) -> None:
     assert spell(duration) == said
+
+
+async def test_a_runbook_that_has_changed_since_says_so_and_shows_how(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"a.md": "# A\n\n### DiskFull\nLook <here>.\n\nThen there.\n"})
+        incident = await open_one(router, "DiskFull")
+        assert "has changed since" not in (await see(router, f"/incidents/{incident}")).text
+        (tmp_path / "runbooks" / "a.md").write_text("# A\n\nNew words above.\n\n### DiskFull\nLook <where>.\n\nThen there.\n")
+        router.service.library.load()
+        page = await see(router, f"/incidents/{incident}")
+        assert "The runbook has changed since − Look <here>. + Look <where>. Then there." in page.text
+        assert "Look <here>." in page.text.partition("as it was when the alert came")[2]
+        (tmp_path / "runbooks" / "a.md").write_text("# A\n\nNothing.\n")
+        router.service.library.load()
+        assert "This section is not in the runbooks any more." in (await see(router, f"/incidents/{incident}")).text
+
+
+async def test_an_escalation_that_cannot_be_read_is_told_on_the_page_and_in_the_event(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"a.md": "### DiskFull\nLook.\n\n**Escalation**: whenever it suits\n"})
+        incident = await open_one(router, "DiskFull")
+        page = await see(router, f"/incidents/{incident}")
+        assert "The runbook's escalation cannot be read (a.md:4); the default applies." in page.text
+        [event] = await router.settled()
+        assert event["payload"]["custom_details"]["4 Escalation"] == (
+            "oncall in 15m unless acknowledged (default; a.md:4 cannot be read)"
+        )

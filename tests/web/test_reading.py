@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from browsing import SECTIONS, see, write_runbooks
+from alertrouter import telemetry
+from alertrouter.coverage import measure
+from browsing import SECTIONS, open_one, see, write_runbooks
 from serving import running
 
 
@@ -82,3 +84,24 @@ async def test_an_alert_without_a_section_is_told_how_to_get_one(url: str, tmp_p
     async with running(url, tmp_path) as router:
         page = await see(router, "/runbooks/for/Unwritten", 404)
     assert "No runbook for Unwritten: add a heading “### Unwritten” to a file in the runbooks folder." in page.text
+
+
+async def test_the_coverage_tells_which_alerts_have_no_section(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path) as router:
+        assert "No alert has ever come." in (await see(router, "/runbooks/coverage")).text
+        await open_one(router, "HighErrorRate")
+        await open_one(router, "HighErrorRate", labels={"pod": "2"}, group="other")
+        await open_one(router, "Unwritten")
+        last = await open_one(router, "Unwritten", labels={"pod": "2"}, group="later")
+        page = await see(router, "/runbooks/coverage")
+        assert "Firing now: 2 of 4 alerts had a section when they came." in page.text
+        assert "Known: 1 of 2 alert names have a section now." in page.text
+        assert f"/incidents/{last}" in page.all("a", "href")
+        measured = measure(router.service.database, router.service.library.shelf.index, "")
+        telemetry.count_coverage(measured.firing, len(measured.known), len(measured.uncovered))
+        metrics = (await router.http.get("/metrics")).text
+        assert 'alertrouter_runbook_coverage{alerts="firing",runbook="missing"} 2.0' in metrics
+        assert 'alertrouter_runbook_coverage{alerts="known",runbook="matched"} 1.0' in metrics
+        (tmp_path / "runbooks" / "Unwritten.md").write_text("# Unwritten\n\nNow it is.\n")
+        router.service.library.load()
+        assert "Known: 2 of 2 alert names have a section now." in (await see(router, "/runbooks/coverage")).text
