@@ -14,6 +14,8 @@ import msgspec
 
 _ZERO_YEAR = 1
 _LONGEST_FINGERPRINT = 64
+_MOST_TRUNCATED = 2**31 - 1
+_OPTIONAL = {"receiver": str, "externalURL": str, "truncatedAlerts": int}
 
 
 class MalformedError(Exception):
@@ -106,7 +108,7 @@ def _notification(envelope: _Body, source: str, alerts: list[Alert], unreadable:
         envelope.groupKey,
         envelope.receiver,
         envelope.externalURL,
-        max(envelope.truncatedAlerts, 0),
+        min(max(envelope.truncatedAlerts, 0), _MOST_TRUNCATED),
         tuple(alerts),
         tuple(unreadable),
     )
@@ -121,8 +123,9 @@ def _parse_leniently(body: bytes, source: str) -> Notification:
             raise MalformedError(f"{name} is missing")
     if not isinstance(raw["alerts"], list):
         raise MalformedError(f"alerts is {_kind(raw['alerts'])}, not an array")
+    optional = {name: raw[name] for name, kind in _OPTIONAL.items() if isinstance(raw.get(name), kind)}
     try:
-        envelope = msgspec.convert({**raw, "alerts": []}, _Body)
+        envelope = msgspec.convert({"alerts": [], "groupKey": raw["groupKey"], **optional}, _Body)
     except msgspec.ValidationError as error:
         raise MalformedError(str(error)) from None
     alerts: list[Alert] = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
@@ -13,8 +14,9 @@ from alertrouter.planning import Playbook
 from alertrouter.runbooks.section import Section
 from alertrouter.store import incidents, unreadable
 from alertrouter.store.codec import incident_key, subject_key
-from alertrouter.store.database import Transaction
+from alertrouter.store.database import ConflictError, Transaction
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _log = structlog.get_logger()
 
 
@@ -30,6 +32,7 @@ def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
     """Decide and write many notifications; for each, the ids of the incidents that it belongs to."""
     batch = _Batch(tx, arrivals)
     answers = [batch.apply(arrival) for arrival in arrivals]
+    batch.confirm()
     incidents.save_sections(tx, batch.sections.values())
     incidents.save(tx, batch.changes)
     notifications = [arrival.notification for arrival in arrivals]
@@ -54,6 +57,7 @@ class _Batch:
         self._tx = tx
         self._latest: dict[str, State] = {}
         self._keys_of_subject: dict[str, set[str]] = {}
+        self._unknown: set[str] = set()
         self.changes: list[Change] = []
         self.sections: dict[str, Section] = {}
         subjects = {subject for arrival in arrivals for subject in _subjects(arrival.notification)}
@@ -73,6 +77,8 @@ class _Batch:
                 notification.receiver,
                 notification.external_url,
             )
+            if hashed not in self._latest and not any(alert.firing for alert in alerts):
+                self._unknown.add(subject_key(key.source, key.subject, per_alert=key.per_alert))
             changes = decide(self._latest.get(hashed), event, self._tx.now)
             for change in changes:
                 self._put(change.state)
@@ -81,6 +87,17 @@ class _Batch:
             self.changes += changes
             ids += [changes[-1].state.incident.id] if changes else []
         return ids
+
+    def confirm(self) -> None:
+        """Look again for what was resolved and is unknown: another replica may have opened it while we waited for its lock.
+
+        PostgreSQL gives the row that was waited for, not the newer one that took its place. Raises ConflictError.
+        """
+        if not (self._unknown and self._tx.database.is_postgres):
+            return
+        now_there = incidents.load_latest(self._tx, self._unknown)
+        if any(_hash(_key_of(state.incident)) not in self._latest for state in now_there):
+            raise ConflictError("an incident was opened meanwhile")
 
     def _by_incident(self, notification: Notification, playbook: Playbook) -> dict[str, tuple[Key, list[Alert]]]:
         """Each alert with its incident: the open one that knows it, else the one that its route says.
@@ -101,8 +118,9 @@ class _Batch:
         return found
 
     def _open_of(self, subject: str) -> Iterator[State]:
+        """Those whose held-back resolve has come due are over, though no timer has said so yet."""
         states = (self._latest[hashed] for hashed in sorted(self._keys_of_subject.get(subject, ())))
-        return (state for state in states if state.incident.is_open)
+        return (one for one in states if one.incident.is_open and (one.incident.resolve_at or _NEVER) > self._tx.now)
 
     def _put(self, state: State) -> None:
         incident = state.incident

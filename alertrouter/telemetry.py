@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 import structlog
@@ -58,10 +59,24 @@ def configure_logs(form: Literal["json", "console"], level: str = "INFO") -> Non
     structlog.configure(
         processors=[*shared, *(for_machines if form == "json" else ()), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.PrintLoggerFactory(_Output()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+class _Output:
+    """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else."""
+
+    def write(self, text: str) -> None:
+        """Write, if that can be done."""
+        with suppress(OSError, ValueError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that can be done."""
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
 
 
 class _ToStructlog(logging.Handler):

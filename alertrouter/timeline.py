@@ -39,6 +39,7 @@ def _escalated(detail: Mapping[str, Any]) -> str:
 _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "opened": _opened,
     "alerts": _alerts,
+    "target_missing": lambda detail: f"There is no target {detail.get('target')} any more: {detail.get('instead')} is paged",
     "acknowledged": lambda detail: f"Acknowledged by {detail.get('by')}",
     "resolved": _resolved,
     "snoozed": lambda detail: f"Snoozed by {detail.get('by')} until {detail.get('until')}",

@@ -85,7 +85,7 @@ class Worker:
                 pass
 
     async def _fire(self) -> timedelta | None:
-        fired = await self._writer.submit(fire_timers, None)
+        fired = await self._writer.submit(fire_timers, None, seconds=None)
         return timedelta(0) if fired.count >= MOST_TIMERS else fired.wait
 
     async def _deliver(self) -> timedelta | None:
@@ -93,13 +93,18 @@ class Worker:
         if not free:
             return None
         routing = self._playbook().routing
-        wish = outbox.Claim(free, routing.fingerprints(), routing.known_fingerprints(), tuple(self._still_paused()))
-        claimed = await self._writer.submit(outbox.claim, wish)
+        paused = self._still_paused()
+        known = routing.known_fingerprints()
+        wish = outbox.Claim(free, routing.fingerprints(), known, routing.default_target, tuple(paused))
+        claimed = await self._writer.submit(outbox.claim, wish, seconds=None)
         for job in claimed.jobs:
             task = asyncio.create_task(self._send(job))
             self._in_flight.add(task)
             task.add_done_callback(self._done)
-        return timedelta(0) if claimed.more else claimed.wait
+        if claimed.more:
+            return timedelta(0)
+        ends = [self._clock.simulated(until - time.monotonic()) for until in paused.values()]
+        return min([wait for wait in (claimed.wait, *ends) if wait is not None], default=None)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
@@ -107,10 +112,11 @@ class Worker:
         if not task.cancelled() and (error := task.exception()):
             _log.error("an attempt could not be finished", error=repr(error))
 
-    def _still_paused(self) -> list[str]:
+    def _still_paused(self) -> dict[str, float]:
+        """The targets that wait, and until when."""
         now = time.monotonic()
         self._paused = {target: until for target, until in self._paused.items() if until > now}
-        return list(self._paused)
+        return self._paused
 
     async def _send(self, job: Job) -> None:
         """One attempt: send with no transaction open, then record, for as long as the record takes."""
@@ -120,11 +126,16 @@ class Worker:
             delay = timedelta(seconds=outcome.retry_after) if outcome.retry_after else delay
             self._pause(job, delay)
         self._report(job, outcome)
+        tries = 0
         while True:
             try:
                 await self._writer.submit(outbox.record, outbox.Attempt(job.delivery, outcome, delay))
                 return
             except (UnavailableError, OverloadedError):
+                await asyncio.sleep(1)
+            except Exception:
+                if (tries := tries + 1) >= outbox.LEASE_SECONDS:  # by then it is somebody else's
+                    raise
                 await asyncio.sleep(1)
 
     async def _attempt(self, job: Job) -> Outcome:

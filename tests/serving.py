@@ -89,8 +89,8 @@ class Running:
 
     async def _is_settled(self) -> bool:
         now = rfc3339(self.clock.now)
-        pending = (await self.http.get("/api/v1/deliveries?state=pending&limit=500")).json()["deliveries"]
         incidents = (await self.http.get("/api/v1/incidents?status=open&limit=500")).json()["incidents"]
+        pending = (await self.http.get("/api/v1/deliveries?state=pending&limit=500")).json()["deliveries"]  # a timer may add some
         due = [one for one in incidents if (one["resolve_at"] or one["escalation"]["due_at"] or "z") <= now]
         lease = rfc3339(self.clock.now + timedelta(seconds=LEASE_SECONDS))
         in_flight = self.service.worker._in_flight or [one for one in pending if one["due_at"] == lease]

@@ -101,7 +101,7 @@ class Draft:
             self._lateness.append(now - max(self.incident.due_at, self.resumed_at or self.incident.due_at))
             step = self.incident.policy.steps[number - 1]
             target = step.to or self.incident.target
-            if not step.after and any(page.target == target for page in self.incident.pages):
+            if not step.after and any(page.target == target and not page.acknowledged for page in self.incident.pages):
                 self.set(step=number)
                 self.tell("step_already_paged", step=number, to=target)
             else:

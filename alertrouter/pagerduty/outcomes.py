@@ -23,7 +23,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """429: not taken; this routing key is to wait, `retry_after` seconds if PagerDuty said how long."""
+    """429: not taken; this routing key is to wait, `retry_after` seconds (a minute at most) if PagerDuty said how long."""
 
     retry_after: float | None
 
@@ -50,7 +50,7 @@ def classify(status: int, body: bytes, retry_after: str | None = None) -> Outcom
     if status in {400, 413}:
         return Refused(_errors(status, body))
     if status == 429:
-        return Limited(float(retry_after) if retry_after and retry_after.isdecimal() else None)
+        return Limited(min(float(retry_after), _LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None)
     return Failed(f"the answer was {status}", warn=status < 500, reached=status >= 500 or status < 300)
 
 

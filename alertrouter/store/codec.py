@@ -4,7 +4,7 @@ Columns have the names of the fields; the tables' own types say how to translate
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from alertrouter.moments import from_micros, to_micros
 from alertrouter.tables import to_json
 
 Row = dict[str, Any]
+LONGEST_NAME = 256
 _MOMENTS = frozenset(
     (
         "opened_at",
@@ -107,12 +108,17 @@ def incident_from(row: Iterable[Any]) -> Incident:
     return Incident(policy=policy, **values)
 
 
+def alert_name(labels: Mapping[str, str]) -> str:
+    """The name that alerts are looked up by; index entries are bounded, names are not."""
+    return labels.get("alertname", "")[:LONGEST_NAME]
+
+
 def member_row(incident_id: str, member: Member) -> Row:
     """All columns of an alert."""
     return {
         "incident_id": incident_id,
         "fingerprint": member.fingerprint,
-        "name": member.labels.get("alertname", ""),
+        "name": alert_name(member.labels),
         "firing": member.firing,
         "labels": to_json(member.labels),
         "annotations": to_json(member.annotations),

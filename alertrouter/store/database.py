@@ -119,6 +119,10 @@ class Database:
             self._writer = None
 
 
+class ConflictError(Exception):
+    """Another replica has written meanwhile what this transaction should have read: it is to be done again."""
+
+
 class Transaction:
     """One write transaction. `now` is one moment for all of it.
 
@@ -168,6 +172,7 @@ class Transaction:
         return from_micros(self.cursor.execute(_SERVER_NOW).fetchone()[0])
 
 
+_READ_ONLY = "25006"  # a server that has become a standby
 _SERVER_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
@@ -193,13 +198,15 @@ def is_unavailable(error: BaseException) -> bool:
         return False
     names = {base.__name__ for base in type(cause).__mro__}
     state = getattr(cause, "sqlstate", None) or ""
+    if state == _READ_ONLY or state.startswith(("08", "53", "57", "58")):
+        return True
     return bool(names & {"OperationalError", "InterfaceError"}) and not state.startswith(("40", "54"))
 
 
 def is_conflict(error: BaseException) -> bool:
     """Whether another replica got in between (unique violation, deadlock, serialisation): to be tried again."""
     state = getattr(error, "sqlstate", None) or ""
-    return state == "23505" or state.startswith("40")
+    return isinstance(error, ConflictError) or state == "23505" or state.startswith("40")
 
 
 def _sqlite_engine(url: URL) -> Engine:

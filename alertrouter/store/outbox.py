@@ -36,11 +36,13 @@ class Claim:
     """A wish for at most `limit` deliveries, none of them to the targets in `paused`.
 
     `keys` are the fingerprints of the targets' present routing keys, `known` those of all keys that can be used.
+    `default_target` is paged instead of a target that is not there any more, if the incident's own is not there either.
     """
 
     limit: int
     keys: Mapping[str, str]
     known: frozenset[str]
+    default_target: str
     paused: tuple[str, ...] = ()
 
 
@@ -63,7 +65,7 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     rows = tx.fetch(_select_due, now=now, paused=tx.array(wish.paused), most=wish.limit)
     due = [Delivery(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), row[8]) for row in rows]
     if not due:
-        return Claimed((), False, _next_due(tx))
+        return Claimed((), False, _next_due(tx, wish))
     triggers = {
         key: Trigger(state, bool(unsure), fingerprint)
         for key, state, unsure, fingerprint in tx.fetch(_select_triggers, keys=tx.array({one.key for one in due}))
@@ -76,7 +78,7 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
         (over if is_superseded(one.action, triggers[one.key], is_open=is_open) else live).append(one)
     tx.run(_supersede, [{"b_id": one.id} for one in over])
     lease = to_micros(tx.now + tx.database.clock.simulated(LEASE_SECONDS))
-    keys = {one.id: _routing_key_for(one, triggers[one.key], wish) for one in live}
+    keys = {one.id: _routing_key_for(tx, one, triggers[one.key], states[one.incident_id], wish) for one in live}
     tx.run(
         _lease,
         [{"b_id": one.id, "attempts": one.attempts + 1, "due_at": lease, "key_fingerprint": keys[one.id]} for one in live],
@@ -84,15 +86,21 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     sections = _sections(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
     jobs = (Job(one, states[one.incident_id], sections, keys[one.id]) for one in live)
     more = bool(over) or len(due) == wish.limit
-    return Claimed(tuple(jobs), more, None if more else _next_due(tx))
+    return Claimed(tuple(jobs), more, None if more else _next_due(tx, wish))
 
 
-def _routing_key_for(delivery: Delivery, trigger: Trigger, wish: Claim) -> str | None:
-    """PagerDuty's dedup keys live inside a routing key: what one has triggered is acknowledged and resolved with it."""
-    present = wish.keys.get(delivery.target)
-    if delivery.action == "trigger":
-        return trigger.key_fingerprint if trigger.unsure and trigger.key_fingerprint in wish.known else present
-    return trigger.key_fingerprint
+def _routing_key_for(tx: Transaction, delivery: Delivery, trigger: Trigger, state: State, wish: Claim) -> str | None:
+    """PagerDuty's dedup keys live inside a routing key: what one has triggered is acknowledged and resolved with it.
+
+    A trigger to a target that the routing file has lost goes to the incident's own, or else to the default.
+    """
+    if delivery.action != "trigger" or (trigger.unsure and trigger.key_fingerprint in wish.known):
+        return trigger.key_fingerprint
+    places = (delivery.target, state.incident.target, wish.default_target)
+    paged = next((target for target in places if target in wish.keys), None)
+    if paged and paged != delivery.target:
+        incidents.tell(tx, delivery.incident_id, "target_missing", target=delivery.target, instead=paged)
+    return wish.keys[paged] if paged else None
 
 
 def _sections(tx: Transaction, states: Sequence[State]) -> dict[str, Section]:
@@ -119,7 +127,7 @@ class Attempt:
 
 
 def record(tx: Transaction, attempts: Sequence[Attempt]) -> list[bool]:
-    """Write what came of attempts; False for one whose lease somebody else has taken over since."""
+    """Write what came of attempts; False for one whose lease somebody else has taken over since, unless PagerDuty took it."""
     return [_record(tx, attempt) for attempt in attempts]
 
 
@@ -127,7 +135,7 @@ def _record(tx: Transaction, attempt: Attempt) -> bool:
     delivery = attempt.delivery
     new = deliveries.record(delivery, attempt.outcome, tx.now, attempt.delay)
     changed = tx.run_one(
-        _write_record,
+        _write_sent if new.state == "sent" else _write_record,
         b_id=delivery.id,
         b_attempts=delivery.attempts + 1,
         state=new.state,
@@ -150,9 +158,9 @@ def _tell(tx: Transaction, delivery: Delivery, new: Record) -> None:
         incidents.tell(tx, delivery.incident_id, "delivery_dead", **what)
 
 
-def _next_due(tx: Transaction) -> timedelta | None:
-    """How long until the next delivery is due, those that wait for an earlier one of their key left out."""
-    rows = tx.fetch(_select_next)
+def _next_due(tx: Transaction, wish: Claim) -> timedelta | None:
+    """How long until the next delivery is due, without those that wait for an earlier one of their key or for a pause."""
+    rows = tx.fetch(_select_next, paused=tx.array(wish.paused))
     return from_micros(rows[0][0]) - tx.now if rows else None
 
 
@@ -178,8 +186,8 @@ def _select_due(postgres: bool) -> ClauseElement:
     )
 
 
-def _select_next(_postgres: bool) -> ClauseElement:
-    pending = (_delivery.c.state == _PENDING, ~_waits_for_earlier())
+def _select_next(postgres: bool) -> ClauseElement:
+    pending = (_delivery.c.state == _PENDING, ~is_among(_delivery.c.target, "paused", postgres), ~_waits_for_earlier())
     return select(_delivery.c.due_at).where(*pending).order_by(_delivery.c.due_at).limit(literal_column("1"))
 
 
@@ -205,10 +213,14 @@ def _lease(_postgres: bool) -> ClauseElement:
 
 
 def _write_record(_postgres: bool) -> ClauseElement:
+    return _write_if(_delivery.c.attempts == bindparam("b_attempts"))
+
+
+def _write_sent(_postgres: bool) -> ClauseElement:
+    """What PagerDuty took is sent, whoever holds the lease by now."""
+    return _write_if(_delivery.c.attempts >= bindparam("b_attempts"))
+
+
+def _write_if(fence: Any) -> ClauseElement:
     values: dict[str, Any] = {name: bindparam(name) for name in ("state", "due_at", "error", "unsure", "cut", "sent_at")}
-    mine = (
-        _delivery.c.id == bindparam("b_id"),
-        _delivery.c.attempts == bindparam("b_attempts"),
-        _delivery.c.state == _PENDING,
-    )
-    return update(_delivery).where(*mine).values(values)
+    return update(_delivery).where(_delivery.c.id == bindparam("b_id"), fence, _delivery.c.state == _PENDING).values(values)

@@ -7,6 +7,7 @@ from sqlalchemy import case
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
+from alertrouter.store.codec import LONGEST_NAME
 from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, UnreadableRow
 
 MOST_MEMBERS = 1000
@@ -45,7 +46,7 @@ def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[Inciden
     if wanted.severity:
         query = query.where(col(IncidentRow.severity) == wanted.severity)
     if wanted.alertname:
-        named = select(AlertRow.incident_id).where(col(AlertRow.name) == wanted.alertname)
+        named = select(AlertRow.incident_id).where(col(AlertRow.name) == wanted.alertname[:LONGEST_NAME])
         query = query.where(col(IncidentRow.id).in_(named))
     if wanted.cursor:
         query = query.where(col(IncidentRow.id) < wanted.cursor)

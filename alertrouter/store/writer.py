@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -48,10 +49,11 @@ class Writer:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
-    async def submit(self, handler: Handler[Item, Result], item: Item) -> Result:
+    async def submit(self, handler: Handler[Item, Result], item: Item, *, seconds: float | None = ANSWER_SECONDS) -> Result:
         """The result for `item`, after the commit that holds it.
 
-        Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception.
+        Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
+        `seconds` None there is no limit: what is then committed is never lost on the one who asked.
         """
         if len(self._waiting) >= _MOST_WAITING:
             raise OverloadedError("too many requests are waiting for the database")
@@ -59,7 +61,7 @@ class Writer:
         self._waiting.append(job)
         self._arrived.set()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 result: Result = await job.answer
                 return result
         except TimeoutError:
@@ -102,9 +104,12 @@ class Writer:
             else:
                 job.answer.set_result(result)
         for transaction in transactions:
-            for callback in transaction.after_commit:
-                callback()
-            self.on_commit(transaction)
+            callbacks: list[Callable[[], None]] = [*transaction.after_commit, partial(self.on_commit, transaction)]
+            for callback in callbacks:
+                try:
+                    callback()
+                except Exception as error:  # noqa: BLE001 - it is committed; what is only told of it must not end the writing
+                    _log.exception("what follows a commit failed", error=type(error).__name__)
 
     def _write(self, batch: list[_Job]) -> tuple[list[Any], list[Transaction]]:
         """The results of a batch, in its order, and the transactions that were committed. Runs in the writer's thread."""

@@ -28,6 +28,7 @@ from alertrouter.web.http import error, incident_id, is_authorised, read_body, s
 ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
 _MOST_BODY = 64 * 1024
 _MOST_ROWS = 500
+_MOST_DIGITS = 19
 _STATUSES = ("open", "triggered", "acknowledged", "resolved")
 _STATES = ("pending", "sent", "superseded", "dead")
 
@@ -105,7 +106,7 @@ async def list_deliveries(request: Request) -> Response:
     service = service_of(request)
     state = _one_of(request.query_params.get("state"), "state", _STATES)
     limit, cursor = _limit(request), request.query_params.get("cursor")
-    if cursor is not None and not cursor.isdecimal():
+    if cursor is not None and not (cursor.isdecimal() and len(cursor) < _MOST_DIGITS):
         raise HTTPException(400, "cursor is not one that this API gave")
 
     def read() -> tuple[list[dict[str, Any]], int | None]:
@@ -179,6 +180,6 @@ def _one_of(value: str | None, name: str, allowed: tuple[str, ...]) -> str | Non
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "50")
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_ROWS:
+    if not (text.isdecimal() and len(text) < _MOST_DIGITS and 1 <= int(text) <= _MOST_ROWS):
         raise HTTPException(400, f"limit is a number from 1 to {_MOST_ROWS}")
     return int(text)

@@ -42,7 +42,7 @@ class Box:
         return incident
 
     async def claim(self, most: int = 10, paused: Sequence[str] = ()) -> list[Job]:
-        wish = outbox.Claim(most, ROUTING.fingerprints(), ROUTING.known_fingerprints(), tuple(paused))
+        wish = outbox.Claim(most, ROUTING.fingerprints(), ROUTING.known_fingerprints(), ROUTING.default_target, tuple(paused))
         return list((await self.writer.submit(outbox.claim, wish)).jobs)
 
     async def record(self, job: Job, outcome: Outcome) -> bool:
@@ -148,5 +148,25 @@ async def test_a_lease_that_ended_without_a_record_may_have_reached_pagerduty(da
 async def test_a_target_without_a_key_is_claimed_without_one(database_url: str) -> None:
     async with boxed(database_url) as box:
         await box.notify(notification())
-        claimed = await box.writer.submit(outbox.claim, outbox.Claim(1, {}, frozenset()))
+        claimed = await box.writer.submit(outbox.claim, outbox.Claim(1, {}, frozenset(), "oncall"))
         assert [job.key_fingerprint for job in claimed.jobs] == [None]
+
+
+async def test_what_pagerduty_took_is_sent_even_if_the_lease_is_somebody_elses_by_now(database_url: str) -> None:
+    async with boxed(database_url) as box:
+        await box.notify(notification())
+        [job] = await box.claim()
+        box.clock.pass_(seconds=outbox.LEASE_SECONDS + 1)  # the database was away
+        [again] = await box.claim()
+        assert await box.record(job, Sent())
+        assert not await box.record(again, Failed("no answer in time", warn=False, reached=True))
+        box.clock.pass_(seconds=60)
+        assert await box.claim() == []
+
+
+async def test_a_pause_is_not_a_reason_to_look_again_at_once(database_url: str) -> None:
+    async with boxed(database_url) as box:
+        await box.notify(notification())
+        wish = outbox.Claim(1, ROUTING.fingerprints(), ROUTING.known_fingerprints(), "oncall", ("oncall",))
+        claimed = await box.writer.submit(outbox.claim, wish)
+        assert (claimed.jobs, claimed.more, claimed.wait) == ((), False, None)

@@ -92,6 +92,7 @@ async def test_the_coverage_tells_which_alerts_have_no_section(database_url: str
         await open_one(router, "HighErrorRate")
         await open_one(router, "HighErrorRate", labels={"pod": "2"}, group="other")
         await open_one(router, "Unwritten")
+        router.clock.pass_(seconds=1)
         last = await open_one(router, "Unwritten", labels={"pod": "2"}, group="later")
         page = await see(router, "/runbooks/coverage")
         assert "Firing now: 2 of 4 alerts had a section when they came." in page.text
