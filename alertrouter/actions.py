@@ -42,7 +42,7 @@ def act(tx: Transaction, actions: Sequence[Action]) -> list[Exception | None]:
         if made:
             states[action.incident_id] = made[-1].state
         answers.append(None)
-    _save(tx, changes)
+    save(tx, changes)
     return answers
 
 
@@ -58,12 +58,13 @@ def fire_timers(tx: Transaction, wishes: Sequence[None]) -> list[Fired]:
     """Take the steps that are due and close the incidents whose hold is over, at most 500 at a time."""
     ids = timers.due(tx, MOST_TIMERS)
     changes = [change for state in incidents.load(tx, ids) for change in decide(state, Ticked(), tx.now)] if ids else []
-    _save(tx, changes)
+    save(tx, changes)
     next_due = timers.next_due(tx)
     return [Fired(len(ids), next_due - tx.now if next_due else None)] * len(wishes)
 
 
-def _save(tx: Transaction, changes: list[Change]) -> None:
+def save(tx: Transaction, changes: list[Change]) -> None:
+    """Write decisions, and count them once they are committed."""
     if changes:
         incidents.save(tx, changes)
         tx.after_commit.append(lambda: telemetry.count_changes(changes))

@@ -9,7 +9,7 @@ from alertrouter.pagerduty import events
 from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import first_steps
 from alertrouter.runbooks.section import Section
-from alertrouter.urls import incident_url, section_url
+from alertrouter.urls import incident_url, page_url, section_url
 
 _MOST_STEPS = 6000
 _MOST_SECTIONS = 5
@@ -37,6 +37,7 @@ def _paging(job: Job, public_url: str) -> events.Paging:
         members=members,
         steps=_steps(members, job.sections, public_url),
         incident_url=incident_url(public_url, incident.id),
+        client_url=page_url(public_url, page.key),
         runbook_url=section_url(public_url, section.path, section.anchor) if section else None,
         unread=f"{section.path}:{section.unread_line}" if section and section.unread_line else "",
     )

@@ -13,7 +13,9 @@ from alertrouter.clock import Clock
 from alertrouter.coverage import measure
 from alertrouter.escalation import Step
 from alertrouter.pagerduty.client import EventsClient
+from alertrouter.pagerduty.rest import RestClient
 from alertrouter.planning import Playbook
+from alertrouter.reconciler import Reconciler
 from alertrouter.routing import Routing
 from alertrouter.runbooks.library import Library, Shelf
 from alertrouter.runbooks.watch import watch
@@ -62,9 +64,11 @@ class Service:
         self.writer = Writer(self.database)
         self._stack.callback(self.writer.close)
         self._run(self.writer.run())
-        self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook)
+        self.reconciler = Reconciler(self.database, self.writer, self._rest_client(), self.base_url)
+        self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, self.reconciler.before_steps)
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
+        self._run(self.reconciler.run(self.settings.confirm_within if self.settings.pagerduty_webhook_secrets else None))
         self._run(self._follow_runbooks())
         self._run(self._measure_coverage())
         files = len(self.library.shelf.documents)
@@ -73,6 +77,14 @@ class Service:
     async def stop(self) -> None:
         """Let what is being sent and written end, within a few seconds, and close everything."""
         await self._stack.aclose()
+
+    def _rest_client(self) -> RestClient | None:
+        token = self.settings.pagerduty_api_token
+        if token is None:
+            return None
+        rest = RestClient(self.settings.pagerduty_api_url, token)
+        self._stack.push_async_callback(rest.aclose)
+        return rest
 
     async def _follow_runbooks(self) -> None:
         """Take in what changes in the runbook folders, for as long as the service runs."""

@@ -59,6 +59,18 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+_SECRETS = frozenset(
+    (
+        "pagerduty_routing_key",
+        "pagerduty_api_token",
+        "pagerduty_webhook_secrets",
+        "webhook_tokens",
+        "api_tokens",
+        "api_token",
+        "database_url",
+    )
+)
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
@@ -76,6 +88,11 @@ class Settings(BaseSettings):
     config: Path | None = None
     pagerduty_routing_key: SecretStr | None = None
     pagerduty_events_url: str = "https://events.pagerduty.com"
+    pagerduty_api_url: str = "https://api.pagerduty.com"
+    pagerduty_api_token: SecretStr | None = None
+    pagerduty_api_from: str = ""
+    pagerduty_webhook_secrets: Secrets = ()
+    confirm_within: Duration = timedelta(minutes=2)
     webhook_tokens: Secrets = ()
     api_tokens: Secrets = ()
     escalate_after: Duration = timedelta(minutes=15)
@@ -97,7 +114,7 @@ class Settings(BaseSettings):
             raise ValueError("the address starts with sqlite:/// or postgresql://")
         return value
 
-    @field_validator("pagerduty_events_url", "url")
+    @field_validator("pagerduty_events_url", "pagerduty_api_url", "url")
     @classmethod
     def _address(cls, value: str) -> str:
         return _url(value)
@@ -202,7 +219,7 @@ def _line(error: Any, env: Mapping[str, str]) -> str:
 
 
 def _is_secret(field: str) -> bool:
-    return field in {"pagerduty_routing_key", "webhook_tokens", "api_tokens", "api_token", "database_url"}
+    return field in _SECRETS
 
 
 def _why(problem: OSError | ValueError) -> str:

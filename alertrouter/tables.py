@@ -180,6 +180,7 @@ class DeliveryRow(SQLModel, table=True):
     While it is being sent, `due_at` is the end of the lease and `attempts` the fencing token. `unsure` says that an attempt may
     have reached PagerDuty without our knowing. `urgency` is 0 for critical to 3 for info. `cut` says that it was refused once
     and goes out with the required fields only. `key_fingerprint` is that of the routing key that it was last sent with.
+    `unconfirmed_at` is when somebody was warned that PagerDuty took the page and opened no incident.
     """
 
     __tablename__ = "delivery"
@@ -212,6 +213,28 @@ class DeliveryRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Moment)
     due_at: datetime = Field(sa_type=Moment)
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
+    unconfirmed_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class PagerDutyPageRow(SQLModel, table=True):
+    """The PagerDuty incident that holds one of our keys, as far as PagerDuty told."""
+
+    __tablename__ = "pagerduty_page"
+    __table_args__ = (Index("pagerduty_page_incident", "pagerduty_id"),)
+
+    dedup_key: str = Field(primary_key=True, sa_type=Text)
+    pagerduty_id: str = Field(sa_type=Text)
+    incident_id: str = Field(sa_type=Text)
+    linked_at: datetime = Field(sa_type=Moment)
+
+
+class PagerDutyWebhookRow(SQLModel, table=True):
+    """A webhook that was heard: PagerDuty sends each at least once."""
+
+    __tablename__ = "pagerduty_webhook"
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    received_at: datetime = Field(sa_type=Moment)
 
 
 class UnreadableRow(SQLModel, table=True):

@@ -36,11 +36,24 @@ def _escalated(detail: Mapping[str, Any]) -> str:
     return f"Escalated to {detail.get('to')}{by} (step {detail.get('step')})"
 
 
+def _in_pagerduty(detail: Mapping[str, Any]) -> str:
+    to = f" to {_listed(detail['to'])}" if detail.get("to") else ""
+    by = f" by {detail['by']}" if detail.get("by") else ""
+    return f"In PagerDuty {detail.get('what')}{to}{by}"
+
+
 _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "opened": _opened,
     "alerts": _alerts,
     "target_missing": lambda detail: f"There is no target {detail.get('target')} any more: {detail.get('instead')} is paged",
     "acknowledged": lambda detail: f"Acknowledged by {detail.get('by')}",
+    "unacknowledged": lambda detail: f"Nobody has it any more: {detail.get('by')} took the acknowledgement back",
+    "confirmed": lambda _detail: "PagerDuty opened its incident",
+    "unconfirmed": lambda detail: f"PagerDuty took the page to {detail.get('to')} and has opened no incident for it",
+    "merged": lambda detail: f"Merged in PagerDuty by {detail.get('by') or 'somebody'}",
+    "in_pagerduty": _in_pagerduty,
+    "reopened": lambda detail: f"Reopened by {detail.get('by')}",
+    "page_resolved": lambda detail: f"The page to {_listed(detail.get('to'))} was resolved by {detail.get('by')}",
     "resolved": _resolved,
     "snoozed": lambda detail: f"Snoozed by {detail.get('by')} until {detail.get('until')}",
     "escalated": _escalated,

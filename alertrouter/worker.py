@@ -26,13 +26,24 @@ _log = structlog.get_logger()
 
 
 class Worker:
-    """Two loops over the outbox and the timers of one database. `playbook` gives the routing of the moment."""
+    """Two loops over the outbox and the timers of one database. `playbook` gives the routing of the moment.
 
-    def __init__(self, writer: Writer, client: EventsClient, clock: Clock, playbook: Callable[[], Playbook]) -> None:
+    `before_steps` is asked before steps are taken: PagerDuty may know better.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        client: EventsClient,
+        clock: Clock,
+        playbook: Callable[[], Playbook],
+        before_steps: Callable[[], Awaitable[None]],
+    ) -> None:
         self._writer = writer
         self._client = client
         self._clock = clock
         self._playbook = playbook
+        self._before_steps = before_steps
         self._deliveries_wake = asyncio.Event()
         self._timers_wake = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -85,6 +96,7 @@ class Worker:
                 pass
 
     async def _fire(self) -> timedelta | None:
+        await self._before_steps()
         fired = await self._writer.submit(fire_timers, None, seconds=None)
         return timedelta(0) if fired.count >= MOST_TIMERS else fired.wait
 

@@ -12,7 +12,7 @@ FLOORS = [
     {"routing_file", "planning", "deliveries", "paging"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "worker", "coverage"},
+    {"intake", "actions", "feedback", "reconciler", "worker", "coverage"},
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
@@ -38,7 +38,7 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["pagerduty/events", "pagerduty/outcomes"]
+PURE += ["pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

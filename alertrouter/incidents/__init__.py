@@ -7,10 +7,13 @@ from alertrouter.incidents.events import (
     Event,
     Key,
     Notified,
+    PagesResolved,
     Plan,
+    Reopened,
     Resolved,
     Snoozed,
     Ticked,
+    Unacknowledged,
 )
 from alertrouter.incidents.state import (
     NOBODY,
@@ -40,7 +43,9 @@ __all__ = [
     "NothingLeftError",
     "Notified",
     "Page",
+    "PagesResolved",
     "Plan",
+    "Reopened",
     "Resolved",
     "Send",
     "Severity",
@@ -48,5 +53,6 @@ __all__ = [
     "State",
     "Status",
     "Ticked",
+    "Unacknowledged",
     "decide",
 ]

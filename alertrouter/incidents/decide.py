@@ -17,9 +17,12 @@ from alertrouter.incidents.events import (
     Escalated,
     Event,
     Notified,
+    PagesResolved,
     Plan,
+    Reopened,
     Resolved,
     Snoozed,
+    Unacknowledged,
 )
 from alertrouter.incidents.ids import make_id
 from alertrouter.incidents.state import Change, Incident, Member, State
@@ -53,30 +56,77 @@ def _decide(state: State | None, event: Event, now: datetime) -> Change | None:
         if state is None or not state.incident.is_open:
             return _notified_when_closed(state, event, now)
         return _notified_when_open(state, event, now)
-    if state is None or not state.incident.is_open:
+    if state is None or not (state.incident.is_open or isinstance(event, Reopened)):
         if isinstance(event, Escalated | Snoozed):
             raise NothingLeftError("the incident is resolved")
         return None
     draft = Draft(state.incident, state.members)
-    if isinstance(event, Acknowledged):
-        _acknowledge(draft, event, now)
-    elif isinstance(event, Resolved):
-        draft.close(now, f"resolved by {event.by}", by_person=True)
-    elif isinstance(event, Snoozed):
-        draft.set(snoozed_until=now + event.for_)
-        draft.tell("snoozed", by=event.by, until=(now + event.for_).isoformat())
-    elif isinstance(event, Escalated):
-        _escalate(draft, event)
+    _act(draft, event, now)
     draft.take_due(now)
     return draft.change() if draft.incident != state.incident else None
 
 
+def _act(draft: Draft, event: Event, now: datetime) -> None:
+    match event:
+        case Acknowledged():
+            _acknowledge(draft, event, now)
+        case Unacknowledged():
+            _take_back(draft, event, now)
+        case Resolved():
+            draft.close(now, f"resolved by {event.by}", by_person=True)
+        case PagesResolved():
+            _resolve_pages(draft, event, now)
+        case Reopened():
+            _reopen(draft, event, now)
+        case Snoozed():
+            draft.set(snoozed_until=now + event.for_)
+            draft.tell("snoozed", by=event.by, until=(now + event.for_).isoformat())
+        case Escalated():
+            _escalate(draft, event)
+
+
 def _acknowledge(draft: Draft, event: Acknowledged, now: datetime) -> None:
+    """What PagerDuty says is news only for a key that was not acknowledged: it may come late, or be our own coming back."""
+    if event.keys and not draft.mark_pages(event.keys, acknowledged=True):
+        return
     is_news = draft.incident.status == "triggered"
     if is_news:
         draft.set(status="acknowledged", acknowledged_at=now, acknowledged_by=event.by)
     if draft.acknowledge_pages() or is_news:
         draft.tell("acknowledged", by=event.by)
+
+
+def _take_back(draft: Draft, event: Unacknowledged, now: datetime) -> None:
+    if draft.mark_pages(event.keys, acknowledged=False) and draft.incident.status == "acknowledged":
+        _start_again(draft, now)
+        draft.tell("unacknowledged", by=event.by)
+
+
+def _start_again(draft: Draft, now: datetime) -> None:
+    draft.set(status="triggered", acknowledged_at=None, acknowledged_by=None)
+    draft.arm(now)
+
+
+def _resolve_pages(draft: Draft, event: PagesResolved, now: datetime) -> None:
+    """The incident is over with the last page of its own target; a step's page is closed alone."""
+    if not draft.mark_pages(event.keys, resolved=True):
+        return
+    incident = draft.incident
+    if all(page.resolved for page in incident.pages if page.target == incident.target):
+        draft.close(now, f"resolved by {event.by}", by_person=True)
+        return
+    closed = sorted({page.target for page in incident.pages if page.key in event.keys})
+    draft.tell("page_resolved", by=event.by, to=closed)
+
+
+def _reopen(draft: Draft, event: Reopened, now: datetime) -> None:
+    """PagerDuty's incident is triggered again, with nobody on it; ours is, too, even if it was over."""
+    if not draft.mark_pages(event.keys, resolved=False, acknowledged=False):
+        return
+    if not draft.incident.is_open:
+        draft.set(resolved_at=None, resolve_reason=None, resolved_by_person=False)
+    _start_again(draft, now)
+    draft.tell("reopened", by=event.by)
 
 
 def _escalate(draft: Draft, event: Escalated) -> None:
@@ -240,8 +290,7 @@ def _join(alert: Alert, plan: Plan, now: datetime) -> Member:
 def _page_again(draft: Draft, new: list[str], now: datetime) -> None:
     """PagerDuty would notify nobody of another alert under a key that is acknowledged."""
     number = sum(page.step == 0 for page in draft.incident.pages) + 1
-    draft.set(status="triggered", acknowledged_at=None, acknowledged_by=None)
-    draft.arm(now)
+    _start_again(draft, now)
     draft.page(f"{draft.incident.id}/{number}", draft.incident.target)
     draft.tell("paged_again", alerts=_brief(new))
 

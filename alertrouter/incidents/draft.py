@@ -1,6 +1,6 @@
 """A change in the making: the moves that every event is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,13 +59,19 @@ class Draft:
 
     def acknowledge_pages(self) -> bool:
         """Owe PagerDuty an acknowledgement for every page that had none; whether there was one."""
-        owed = [Send("acknowledge", page.key, page.target) for page in self.incident.pages if not page.acknowledged]
-        self._sends += owed
+        owed = [page for page in self.incident.pages if not (page.acknowledged or page.resolved)]
+        self._sends += [Send("acknowledge", page.key, page.target) for page in owed]
         self.set(pages=tuple(replace(page, acknowledged=True) for page in self.incident.pages))
         return bool(owed)
 
+    def mark_pages(self, keys: Collection[str], **values: Any) -> bool:
+        """Set what PagerDuty says of these keys; whether it is news."""
+        before = self.incident.pages
+        self.set(pages=tuple(replace(page, **values) if page.key in keys else page for page in before))
+        return self.incident.pages != before
+
     def close(self, now: datetime, reason: str, *, by_person: bool) -> None:
-        """Resolve the incident and owe PagerDuty a resolve for every key that was triggered."""
+        """Resolve the incident and owe PagerDuty a resolve for every key that was triggered and not resolved there."""
         self.set(
             status="resolved",
             resolved_at=now,
@@ -75,7 +81,7 @@ class Draft:
             due_at=None,
         )
         self.tell("resolved", reason=reason)
-        self._sends += [Send("resolve", page.key, page.target) for page in self.incident.pages]
+        self._sends += [Send("resolve", page.key, page.target) for page in self.incident.pages if not page.resolved]
 
     def arm(self, now: datetime) -> None:
         """Start the policy from its first step again."""

@@ -48,9 +48,10 @@ class Notified:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A person has taken it."""
+    """A person has taken it. `keys` are the PagerDuty keys that were acknowledged there: it need not be told of them."""
 
     by: str
+    keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,30 @@ class Resolved:
     """A person has closed it."""
 
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unacknowledged:
+    """PagerDuty took an acknowledgement back: by a person, its timeout, the end of a snooze."""
+
+    by: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PagesResolved:
+    """A person resolved these keys in PagerDuty."""
+
+    by: str
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A person reopened these keys in PagerDuty."""
+
+    by: str
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +106,4 @@ class Ticked:
     """Time has passed: holds that are over close, steps that are due are taken."""
 
 
-Event = Notified | Acknowledged | Resolved | Snoozed | Escalated | Ticked
+Event = Notified | Acknowledged | Unacknowledged | Resolved | PagesResolved | Reopened | Snoozed | Escalated | Ticked

@@ -20,13 +20,14 @@ class Page:
     """One PagerDuty key that was triggered.
 
     `step` is the escalation step that triggered it, 0 for the opening and its follow-ups; `acknowledged` says that an
-    acknowledgement of it was owed to PagerDuty.
+    acknowledgement of it was owed to PagerDuty, or came from there; `resolved` that somebody resolved it there.
     """
 
     key: str
     target: str
     step: int = 0
     acknowledged: bool = False
+    resolved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

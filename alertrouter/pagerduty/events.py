@@ -59,6 +59,7 @@ class Paging:
     members: Sequence[Member]
     steps: Sequence[Steps]
     incident_url: str
+    client_url: str
     runbook_url: str | None
     unread: str = ""
 
@@ -87,8 +88,8 @@ def follow(action: Action, key: str) -> dict[str, object]:
 def trigger(paging: Paging) -> dict[str, object]:
     """The event that pages, without its routing key; at most 512,000 bytes with it."""
     event = {**minimal(paging), "links": _links(paging)}
-    if _is_web(paging.incident_url):
-        event |= {"client": "alertrouter", "client_url": paging.incident_url}
+    if _is_web(paging.client_url):
+        event |= {"client": "alertrouter", "client_url": paging.client_url}
     labels = paging.members[0].labels if paging.members else {}
     payload: dict[str, Any] = event["payload"]
     payload["timestamp"] = rfc3339(paging.incident.opened_at)

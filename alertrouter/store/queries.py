@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import case
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
 from alertrouter.store.codec import LONGEST_NAME
-from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, UnreadableRow
+from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, PagerDutyPageRow, SectionRow, TimelineRow, UnreadableRow
 
 MOST_MEMBERS = 1000
 
@@ -139,3 +140,41 @@ def newest_of_each_name(session: Session) -> Sequence[AlertRow]:
     one = select(func.min(other.fingerprint)).where(same).correlate(found).scalar_subquery()
     is_it = (name == found.c.name) & (incident_id == found.c.incident_id) & (fingerprint == one)
     return session.exec(select(AlertRow).join(found, is_it).order_by(name)).all()
+
+
+def is_linked(session: Session, pagerduty_id: str) -> bool:
+    """Whether anything of ours is known to be on a PagerDuty incident."""
+    wanted = select(PagerDutyPageRow.dedup_key).where(PagerDutyPageRow.pagerduty_id == pagerduty_id)
+    return session.exec(wanted.limit(1)).first() is not None
+
+
+def is_any_linked(session: Session) -> bool:
+    """Whether PagerDuty has ever told of a page of ours."""
+    return session.exec(select(PagerDutyPageRow.dedup_key).limit(1)).first() is not None
+
+
+def unconfirmed(session: Session, before: datetime, most: int) -> list[DeliveryRow]:
+    """Pages of open incidents that PagerDuty took before then, and told nothing of, and that nobody has been warned of."""
+    linked = select(PagerDutyPageRow.dedup_key).where(PagerDutyPageRow.dedup_key == DeliveryRow.dedup_key).exists()
+    query = (
+        select(DeliveryRow)
+        .join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id))
+        .where(col(IncidentRow.status).in_(("triggered", "acknowledged")))
+        .where(DeliveryRow.action == "trigger", DeliveryRow.state == "sent", col(DeliveryRow.sent_at) < before)
+        .where(col(DeliveryRow.unconfirmed_at).is_(None), ~linked)
+    )
+    return list(session.exec(query.limit(most)))
+
+
+def pages_with_step_due(session: Session, now: datetime, most: int) -> dict[str, list[str]]:
+    """The PagerDuty keys of incidents whose next step is due, the longest overdue first."""
+    due = (col(IncidentRow.due_at) <= now, col(IncidentRow.resolve_at).is_(None))
+    query = select(IncidentRow.id, IncidentRow.pages).where(*due).order_by(col(IncidentRow.due_at)).limit(most)
+    return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}
+
+
+def open_pages(session: Session, most: int) -> dict[str, list[str]]:
+    """The PagerDuty keys of open incidents, newest first."""
+    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
+    query = select(IncidentRow.id, IncidentRow.pages).where(is_open).order_by(desc(col(IncidentRow.id))).limit(most)
+    return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}

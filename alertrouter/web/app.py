@@ -35,6 +35,7 @@ def create_app(service: Service) -> Starlette:
         routes=[
             *_both("/webhooks/alertmanager", hooks.alertmanager, "POST"),
             *_both("/webhooks/alertmanager/{source}", hooks.alertmanager, "POST"),
+            *_both("/webhooks/pagerduty", hooks.pagerduty, "POST"),
             Route("/api/v1/incidents", api.list_incidents),
             Route("/api/v1/incidents/{id}", api.show_incident),
             *(Route(f"/api/v1/incidents/{{id}}/{action}", api.acting(action), methods=["POST"]) for action in api.ACTIONS),

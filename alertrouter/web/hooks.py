@@ -1,6 +1,7 @@
-"""Webhooks: what Alertmanager posts."""
+"""Webhooks: what Alertmanager posts, and what PagerDuty does."""
 
 import asyncio
+import hashlib
 import re
 
 import structlog
@@ -9,7 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from alertrouter import telemetry
 from alertrouter.alertmanager import MalformedError, Notification, parse
+from alertrouter.feedback import hear
 from alertrouter.intake import Arrival, receive
+from alertrouter.pagerduty import webhooks
 from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
 from alertrouter.store.database import UnavailableError
@@ -45,6 +48,39 @@ async def alertmanager(request: Request) -> Response:
     except (UnavailableError, OverloadedError) as problem:
         return _refuse(503, source, f"not stored, try again: {problem}")
     return JSONResponse({"incidents": ids})
+
+
+async def pagerduty(request: Request) -> Response:
+    """Take what PagerDuty tells: 202 for every verified event after the commit.
+
+    401 for what is not signed with one of the secrets, 503 without any, or when it cannot be stored now: PagerDuty tries that
+    again. A verified event that means nothing is a 202, too: three refusals would end the feed for a day.
+    """
+    service = service_of(request)
+    secrets = in_clear(service.settings.pagerduty_webhook_secrets)
+    if not secrets:
+        return _refuse_event(503, "no secret is set to verify webhooks with (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
+    body = await read_body(request, webhooks.MOST_BODY * 4)
+    if not webhooks.is_signed(body, request.headers.get("x-pagerduty-signature", ""), secrets):
+        return _refuse_event(401, "the signature is not that of any secret (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
+    webhook_id = request.headers.get("x-webhook-id", "")[:200] or hashlib.sha256(body).hexdigest()
+    try:
+        heard = await service.reconciler.correlate(webhook_id, webhooks.read(body))
+        is_ours = await service.writer.submit(hear, heard)
+    except webhooks.UnreadableWebhookError as problem:
+        telemetry.WEBHOOKS.labels("unreadable").inc()
+        _log.warning("a verified webhook cannot be read", why=str(problem))
+        return Response(status_code=202)
+    except (UnavailableError, OverloadedError) as problem:
+        return _refuse_event(503, f"not stored, try again: {problem}")
+    telemetry.WEBHOOKS.labels("ours" if is_ours else "other").inc()
+    return Response(status_code=202)
+
+
+def _refuse_event(status: int, why: str) -> JSONResponse:
+    telemetry.WEBHOOKS.labels(str(status)).inc()
+    _log.warning("a webhook of PagerDuty was not accepted", status=status, why=why)
+    return error(status, why)
 
 
 async def _parse(body: bytes, source: str) -> Notification:

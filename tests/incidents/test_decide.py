@@ -17,11 +17,14 @@ from alertrouter.incidents import (
     Key,
     NothingLeftError,
     Notified,
+    PagesResolved,
     Plan,
+    Reopened,
     Resolved,
     Snoozed,
     State,
     Ticked,
+    Unacknowledged,
     decide,
 )
 
@@ -783,3 +786,96 @@ class TestAcknowledge:
         story.happen(10, Resolved("ana"))
         story.happen(20, Acknowledged("bia"))
         assert story.last == []
+
+
+def keys(story: Story, *pages: int) -> frozenset[str]:
+    """The keys of the pages with these numbers, from 0."""
+    return frozenset(story.incident.pages[number].key for number in pages)
+
+
+class TestWhatPagerDutySays:
+    def test_an_acknowledgement_there_is_ours_and_only_the_other_keys_are_told(self) -> None:
+        story = Story(step(0, "dba"))
+        story.notify(0, fires())
+        story.happen(60, Acknowledged("Bia in PagerDuty", keys(story, 1)))
+        assert (story.incident.status, story.incident.acknowledged_by) == ("acknowledged", "Bia in PagerDuty")
+        assert story.sent[2:] == ["acknowledge #1 -> oncall"]
+
+    def test_one_that_comes_late_after_a_new_alert_has_paged_again_changes_nothing(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        first = keys(story, 0)
+        story.happen(60, Acknowledged("ana"))
+        story.notify(120, fires("b"))
+        story.happen(180, Acknowledged("Bia in PagerDuty", first))  # our own coming back, or a repeat of an older one
+        assert story.incident.status == "triggered"
+        after = story.happen(240, Acknowledged("Bia in PagerDuty", keys(story, 1)))
+        assert after
+        assert after.acknowledged_by == "Bia in PagerDuty"
+
+    def test_an_acknowledgement_that_is_taken_back_arms_the_policy_again(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.happen(60, Acknowledged("Bia in PagerDuty", keys(story, 0)))
+        story.happen(600, Unacknowledged("PagerDuty", keys(story, 0)))
+        assert (story.incident.status, story.incident.acknowledged_by) == ("triggered", None)
+        assert story.incident.due_at == at(600 + 15 * MINUTE)
+        story.happen(601, Unacknowledged("PagerDuty", keys(story, 0)))
+        assert story.incident.due_at == at(600 + 15 * MINUTE)
+        assert story.told.count("unacknowledged") == 1
+
+    def test_resolving_a_steps_page_closes_that_page_alone(self) -> None:
+        story = Story(step(0, "dba"))
+        story.notify(0, fires())
+        story.happen(60, PagesResolved("Bia in PagerDuty", keys(story, 1)))
+        assert story.incident.is_open
+        story.happen(120, Resolved("ana"))
+        assert story.sent[2:] == ["resolve #1 -> oncall"]
+
+    def test_the_incident_is_over_with_the_last_page_of_its_own_target(self) -> None:
+        story = Story(step(0, "dba"))
+        story.notify(0, fires())
+        story.happen(60, Acknowledged("ana"))
+        story.notify(120, fires("b"))
+        assert [story.short(page.key) for page in story.incident.pages] == ["#1", "#1/e1", "#1/2", "#1/e1.2"]
+        story.happen(180, PagesResolved("Bia in PagerDuty", keys(story, 0)))
+        assert story.incident.is_open
+        sent = len(story.sent)
+        story.happen(240, PagesResolved("Bia in PagerDuty", keys(story, 2)))
+        assert (story.incident.status, story.incident.resolve_reason) == ("resolved", "resolved by Bia in PagerDuty")
+        assert story.sent[sent:] == ["resolve #1/e1 -> dba", "resolve #1/e1.2 -> dba"]
+
+    def test_a_resolve_that_comes_twice_is_told_once(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        for t in (60, 61):
+            story.happen(t, PagesResolved("Bia in PagerDuty", keys(story, 0)))
+        assert story.sent == PAGED
+        assert story.told.count("resolved") == 1
+
+    def test_alertmanager_still_firing_what_was_resolved_there_is_absorbed_and_then_a_new_incident(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.happen(60, PagesResolved("Bia in PagerDuty", keys(story, 0)))
+        story.notify(90, fires())
+        assert story.opened == [story.incident.id]
+        story.notify(121, fires())
+        assert len(story.opened) == 2
+
+    def test_what_is_reopened_there_is_open_here_with_its_policy_armed(self) -> None:
+        story = Story()
+        story.notify(0, fires())
+        story.happen(60, PagesResolved("Bia in PagerDuty", keys(story, 0)))
+        story.happen(600, Reopened("Bia in PagerDuty", keys(story, 0)))
+        assert (story.incident.status, story.incident.resolved_at) == ("triggered", None)
+        story.tick(600 + 15 * MINUTE)
+        assert story.sent[1:] == ["trigger #1/e1 -> engineering"]
+        story.happen(3000, Resolved("ana"))
+        assert story.sent[2:] == ["resolve #1 -> oncall", "resolve #1/e1 -> engineering"]
+
+    def test_an_immediate_step_is_taken_again_when_a_new_alert_pages_again(self) -> None:
+        story = Story(step(0, "dba"), step(0, "oncall"))
+        story.notify(0, fires())
+        story.happen(60, Acknowledged("ana"))
+        story.notify(120, fires("b"))
+        assert story.sent[4:] == ["trigger #1/2 -> oncall", "trigger #1/e1.2 -> dba"]

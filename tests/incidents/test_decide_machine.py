@@ -1,5 +1,6 @@
 """Any interleaving of two peers, people and a clock that also steps back keeps the promises."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
@@ -18,11 +19,14 @@ from alertrouter.incidents import (
     Member,
     NothingLeftError,
     Notified,
+    PagesResolved,
     Plan,
+    Reopened,
     Resolved,
     Snoozed,
     State,
     Ticked,
+    Unacknowledged,
     decide,
 )
 
@@ -80,6 +84,7 @@ class Incidents(RuleBasedStateMachine):
         self.sent: dict[str, list[str]] = {}
         self.ids: list[str] = []
         self.bodies: list[Notified] = []
+        self.reopening = False
 
     def happen(self, event: Event) -> None:
         try:
@@ -113,7 +118,7 @@ class Incidents(RuleBasedStateMachine):
             return
         assert before is not None
         assert before.id == after.id
-        assert after.is_open <= before.is_open, "an episode that is over stays over"
+        assert after.is_open <= before.is_open or self.reopening, "an episode that is over stays over"
         assert after.round >= before.round
         if before.is_open and not after.is_open and not after.resolved_by_person:
             assert not any(member.firing for member in change.state.members.values())
@@ -133,7 +138,8 @@ class Incidents(RuleBasedStateMachine):
             assert incident.snoozed_until is None or incident.snoozed_until <= at(self.t), "nor while it is snoozed"
             assert incident.resolve_at is None, "nor while a resolve is held back"
             assert not (step.unless == "acknowledged" and incident.status == "acknowledged")
-            assert step.after or page.target not in {other.target for other in incident.pages[:index]}
+            waiting = {other.target for other in incident.pages[:index] if not other.acknowledged}
+            assert step.after or page.target not in waiting, "nobody is paged twice at once"
 
     @rule(found=st.lists(alerts, min_size=1, max_size=4), truncated=st.sampled_from([0, 0, 0, 2]))
     def notify(self, found: list[Alert], truncated: int) -> None:
@@ -212,7 +218,7 @@ class Incidents(RuleBasedStateMachine):
         self.happen(event)
         if self.state is not None and isinstance(event, Acknowledged):
             assert self.state.incident.status != "triggered"
-            assert all(self.sent[page.key][1:] for page in pages), "PagerDuty is told"
+            assert all(page.acknowledged or page.resolved or self.sent[page.key][1:] for page in pages), "PagerDuty is told"
         if self.state is not None and isinstance(event, Resolved):
             assert not self.state.incident.is_open
 
@@ -257,5 +263,51 @@ def next_time(incident: Incident) -> datetime | None:
     return None
 
 
+class IncidentsAndPagerDuty(Incidents):
+    """The same, and people who use PagerDuty: their words come late, twice, and for some of the keys."""
+
+    @precondition(lambda self: getattr(self, "state", None) is not None and bool(self.state.incident.pages))
+    @rule(data=st.data(), says=st.sampled_from([Acknowledged, Acknowledged, Unacknowledged, PagesResolved, Reopened]))
+    def pagerduty_says(self, data: st.DataObject, says: Callable[[str, frozenset[str]], Event]) -> None:
+        self.happen(Ticked())  # a hold that is over closes first
+        assert self.state is not None
+        before = self.state.incident
+        keys = frozenset(data.draw(st.sets(st.sampled_from([page.key for page in before.pages]), min_size=1)))
+        sent = {key: len(actions) for key, actions in self.sent.items()}
+        self.reopening = says is Reopened
+        self.happen(says("bia", keys))
+        self.reopening = False
+        told = {key for key, actions in self.sent.items() if key in keys and len(actions) > sent[key]}
+        assert not told, "what PagerDuty told is never sent back to it"
+        state: State = self.state
+        after = state.incident
+        is_news = any(not page.acknowledged for page in before.pages if page.key in keys)
+        if says is Acknowledged and is_news and before.is_open:
+            assert after.status != "triggered", "acknowledging any page acknowledges the incident"
+        if says is PagesResolved and before.is_open:
+            own = [page for page in after.pages if page.target == after.target]
+            assert after.is_open == any(not page.resolved for page in own)
+
+    @invariant()
+    def every_key_is_triggered_once_and_resolved_once_when_its_incident_is_over(self) -> None:
+        for key, actions in getattr(self, "sent", {}).items():
+            assert (actions[0], actions.count("trigger")) == ("trigger", 1)
+            assert self.state is not None
+            page = next((page for page in self.state.incident.pages if page.key == key), None)
+            if page is not None and not self.state.incident.is_open:
+                assert page.resolved or actions[-1] == "resolve"
+
+    @invariant()
+    def the_incident_agrees_with_itself(self) -> None:
+        state: State | None = getattr(self, "state", None)
+        if state is not None:
+            assert (state.incident.resolved_at is None) == state.incident.is_open
+            assert (state.incident.acknowledged_at is None) == (state.incident.acknowledged_by is None)
+            assert state.incident.status != "triggered" or state.incident.acknowledged_at is None
+            assert state.incident.due_at == next_time(state.incident)
+
+
 TestIncidents = Incidents.TestCase
 TestIncidents.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
+TestIncidentsAndPagerDuty = IncidentsAndPagerDuty.TestCase
+TestIncidentsAndPagerDuty.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)

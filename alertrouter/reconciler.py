@@ -1,0 +1,145 @@
+"""Asking PagerDuty: which keys a webhook speaks of, what became of pages before a step is taken, what webhooks missed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from alertrouter import telemetry
+from alertrouter.clock import Clock
+from alertrouter.feedback import Heard, Looked, compare, warn_unconfirmed
+from alertrouter.pagerduty.rest import CannotAskError, Found, RestClient
+from alertrouter.pagerduty.webhooks import Webhook
+from alertrouter.store import queries
+from alertrouter.store.database import Database, UnavailableError, is_unavailable
+from alertrouter.store.writer import OverloadedError, Writer
+from alertrouter.tables import DeliveryRow
+from alertrouter.urls import key_of
+
+RECONCILE_EVERY = timedelta(minutes=5)
+CONFIRM_EVERY = timedelta(seconds=15)
+LOOK_UP_SECONDS = 2.5
+BEFORE_STEP_SECONDS = 3.0
+_MOST_AT_ONCE = 10
+_MOST_STEPS = 50
+_MOST_OPEN = 300
+_MOST_UNCONFIRMED = 100
+_log = structlog.get_logger()
+
+
+class Reconciler:
+    """What one process asks PagerDuty; without `rest` (no API token) it goes by what webhooks say."""
+
+    def __init__(self, database: Database, writer: Writer, rest: RestClient | None, public_url: str) -> None:
+        self._database = database
+        self._writer = writer
+        self._rest = rest
+        self._public_url = public_url
+        self._limit = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    @property
+    def _clock(self) -> Clock:
+        return self._database.clock
+
+    async def correlate(self, webhook_id: str, webhook: Webhook) -> Heard:
+        """A webhook with our keys on its incident, unless they are known: by the trigger's `client_url`, or else by the API.
+
+        Takes a few seconds at most, whatever PagerDuty does.
+        """
+        key = key_of(webhook.client_url, self._public_url)
+        keys: Sequence[str] = [key] if key else []
+        into = None
+        if self._rest and webhook.pagerduty_id:
+            try:
+                async with asyncio.timeout(LOOK_UP_SECONDS):
+                    if not keys and not await asyncio.to_thread(self._is_linked, webhook.pagerduty_id):
+                        keys = await self._rest.keys_of(webhook.pagerduty_id)
+                    if webhook.merged_into:
+                        into = await self._rest.incident(webhook.merged_into)
+            except (CannotAskError, TimeoutError) as problem:
+                _log.warning("PagerDuty cannot be asked about a webhook", why=str(problem) or "no answer in time")
+        return Heard(webhook_id, webhook, tuple(keys), into)
+
+    async def before_steps(self) -> None:
+        """Look at the incidents whose next step is due: an acknowledgement may have been missed. Trouble changes nothing."""
+        if self._rest is None:
+            return
+        try:
+            async with asyncio.timeout(BEFORE_STEP_SECONDS):
+                await self._look(await asyncio.to_thread(self._due))
+        except (TimeoutError, DBAPIError, UnavailableError, OverloadedError) as problem:
+            _log.warning("PagerDuty cannot be asked before a step", why=type(problem).__name__)
+
+    async def run(self, confirm_within: timedelta | None) -> None:
+        """Reconcile and, unless `confirm_within` is None, look for pages that PagerDuty never confirmed; until cancelled."""
+        loops = [self._every(RECONCILE_EVERY, self._reconcile)] if self._rest else []
+        if confirm_within is not None:
+            loops.append(self._every(CONFIRM_EVERY, partial(self._confirm, confirm_within)))
+        await asyncio.gather(*loops)
+
+    async def _every(self, pause: timedelta, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(self._clock.real(pause))
+            try:
+                await work()
+            except (UnavailableError, OverloadedError):
+                pass  # the database is away: others say so, and the next time will do
+            except Exception as problem:  # noqa: BLE001 - the outermost loop: the next round may do
+                if not is_unavailable(problem):
+                    _log.exception("PagerDuty's state cannot be compared", error=type(problem).__name__)
+
+    async def _reconcile(self) -> None:
+        pages = await asyncio.to_thread(self._open_pages)
+        await self._look(pages)
+
+    async def _look(self, pages: Mapping[str, Sequence[str]]) -> None:
+        """Ask for the keys of each incident, and bring ours up to what PagerDuty shows."""
+        await asyncio.gather(*(self._look_at(incident_id, keys) for incident_id, keys in pages.items()))
+
+    async def _look_at(self, incident_id: str, keys: Sequence[str]) -> None:
+        assert self._rest is not None
+        found: dict[str, Found] = {}
+        try:
+            async with self._limit:
+                for key in keys:
+                    newest = await self._rest.incidents_with(key)
+                    found |= {key: newest[0]} if newest else {}
+        except CannotAskError as problem:
+            _log.warning("PagerDuty cannot be asked", incident=incident_id, why=str(problem))
+        if found:
+            healed = await self._writer.submit(compare, Looked(incident_id, found))
+            telemetry.HEALED.inc(healed)
+
+    async def _confirm(self, within: timedelta) -> None:
+        """Warn of pages that PagerDuty opened no incident for: without the API, only if its webhooks name ours at all."""
+        before = await asyncio.to_thread(self._database.read_now) - within
+        late, are_linked = await asyncio.to_thread(self._unconfirmed, before)
+        if late and self._rest:
+            keys: dict[str, list[str]] = {}
+            for one in late:
+                keys.setdefault(one.incident_id, []).append(one.dedup_key)
+            await self._look(keys)
+            late, _ = await asyncio.to_thread(self._unconfirmed, before)
+        if late and (self._rest or are_linked):
+            telemetry.UNCONFIRMED.inc(await self._writer.submit(warn_unconfirmed, late))
+
+    def _is_linked(self, pagerduty_id: str) -> bool:
+        with self._database.read() as session:
+            return queries.is_linked(session, pagerduty_id)
+
+    def _due(self) -> dict[str, list[str]]:
+        now = self._database.read_now()
+        with self._database.read() as session:
+            return queries.pages_with_step_due(session, now, _MOST_STEPS)
+
+    def _open_pages(self) -> dict[str, list[str]]:
+        with self._database.read() as session:
+            return queries.open_pages(session, _MOST_OPEN)
+
+    def _unconfirmed(self, before: datetime) -> tuple[list[DeliveryRow], bool]:
+        """Those pages, and whether PagerDuty has ever told of one of ours."""
+        with self._database.read() as session:
+            return queries.unconfirmed(session, before, _MOST_UNCONFIRMED), queries.is_any_linked(session)

@@ -1,0 +1,96 @@
+"""What PagerDuty has told: which of its incidents holds which of our keys, and which webhooks were heard."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
+
+from alertrouter.moments import to_micros
+from alertrouter.store.database import Transaction
+from alertrouter.tables import DeliveryRow, IncidentRow, PagerDutyPageRow, PagerDutyWebhookRow
+
+_page: Any = PagerDutyPageRow.__table__  # type: ignore[attr-defined]
+_webhook: Any = PagerDutyWebhookRow.__table__  # type: ignore[attr-defined]
+_delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
+_incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
+
+
+def is_news(tx: Transaction, webhook_id: str) -> bool:
+    """Remember a webhook; whether it had not been heard before."""
+    return tx.run_one(_remember, id=webhook_id, received_at=to_micros(tx.now)) > 0
+
+
+def link(tx: Transaction, pagerduty_id: str, keys: Mapping[str, str]) -> None:
+    """Note that a PagerDuty incident holds these keys (with the incidents of ours that they belong to)."""
+    at = to_micros(tx.now)
+    rows = [
+        {"dedup_key": key, "pagerduty_id": pagerduty_id, "incident_id": incident_id, "linked_at": at}
+        for key, incident_id in sorted(keys.items())
+    ]
+    tx.run(_link, rows)
+
+
+def relink(tx: Transaction, source: str, into: str) -> None:
+    """A PagerDuty incident was merged into another one."""
+    tx.run(_relink, [{"source": source, "into": into}])
+
+
+def pages_on(tx: Transaction, pagerduty_id: str) -> dict[str, set[str]]:
+    """The keys that a PagerDuty incident holds, by incident of ours."""
+    found: dict[str, set[str]] = {}
+    for key, incident_id in tx.fetch(_select_pages, pagerduty_id=pagerduty_id):
+        found.setdefault(incident_id, set()).add(key)
+    return found
+
+
+def is_latest(tx: Transaction, incident_id: str) -> bool:
+    """Whether no newer episode of the same key has been opened."""
+    return bool(tx.fetch(_select_latest, id=incident_id))
+
+
+def warn_unconfirmed(tx: Transaction, delivery_id: int) -> bool:
+    """Mark a delivery as unconfirmed; whether it was not before."""
+    return tx.run_one(_warn, b_id=delivery_id, at=to_micros(tx.now)) > 0
+
+
+def forget(tx: Transaction, before: datetime) -> None:
+    """Forget webhooks that are older than PagerDuty's retries."""
+    tx.run(_forget, [{"before": to_micros(before)}])
+
+
+def _insert(postgres: bool, table: Any) -> Any:
+    return (postgresql if postgres else sqlite).insert(table)
+
+
+def _remember(postgres: bool) -> ClauseElement:
+    return _insert(postgres, _webhook).on_conflict_do_nothing()  # type: ignore[no-any-return]
+
+
+def _link(postgres: bool) -> ClauseElement:
+    statement = _insert(postgres, _page)
+    moved = {"pagerduty_id": statement.excluded.pagerduty_id}
+    return statement.on_conflict_do_update(index_elements=["dedup_key"], set_=moved)  # type: ignore[no-any-return]
+
+
+def _relink(_postgres: bool) -> ClauseElement:
+    return update(_page).where(_page.c.pagerduty_id == bindparam("source")).values(pagerduty_id=bindparam("into"))
+
+
+def _select_pages(_postgres: bool) -> ClauseElement:
+    return select(_page.c.dedup_key, _page.c.incident_id).where(_page.c.pagerduty_id == bindparam("pagerduty_id"))
+
+
+def _select_latest(_postgres: bool) -> ClauseElement:
+    return select(_incident.c.id).where(_incident.c.id == bindparam("id"), _incident.c.latest)
+
+
+def _warn(_postgres: bool) -> ClauseElement:
+    mine = (_delivery.c.id == bindparam("b_id"), _delivery.c.unconfirmed_at.is_(None))
+    return update(_delivery).where(*mine).values(unconfirmed_at=bindparam("at"))
+
+
+def _forget(_postgres: bool) -> ClauseElement:
+    return delete(_webhook).where(_webhook.c.received_at < bindparam("before"))
