@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-MOST_BODY = 256 * 1024
 _OURS = "inbound_integration_reference"
 _MERGED = "merge_resolve_reason"
 _MOST_TEXT = 200

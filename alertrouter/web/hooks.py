@@ -60,7 +60,7 @@ async def pagerduty(request: Request) -> Response:
     secrets = in_clear(service.settings.pagerduty_webhook_secrets)
     if not secrets:
         return _refuse_event(503, "no secret is set to verify webhooks with (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
-    body = await read_body(request, webhooks.MOST_BODY * 4)
+    body = await read_body(request, service.settings.max_body)
     if not webhooks.is_signed(body, request.headers.get("x-pagerduty-signature", ""), secrets):
         return _refuse_event(401, "the signature is not that of any secret (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
     webhook_id = request.headers.get("x-webhook-id", "")[:200] or hashlib.sha256(body).hexdigest()
