@@ -10,6 +10,8 @@ from typing import Literal
 
 from alertrouter.escalation import Step
 
+DRILL = "alertrouter_drill"
+"""The label of a fire drill's alert: the target that is to be paged, empty for the default."""
 Operator = Literal["=", "!=", "=~", "!~"]
 _MATCHER = re.compile(
     r"""\s*(?P<name>"(?:[^"\\]|\\.)+"|[^\s"'`=!~{},\\]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*""",
@@ -118,7 +120,13 @@ class Routing:
         self._keys = {key_fingerprint(key): key for key in keys}
 
     def route(self, labels: Mapping[str, str]) -> Route:
-        """The first route whose matchers all match; without one, everything goes to the default target."""
+        """The first route whose matchers all match; without one, everything goes to the default target.
+
+        A fire drill names its target itself, and is resolved without being held back.
+        """
+        if DRILL in labels:
+            target = self.target_named(labels[DRILL]) or self.default_target
+            return Route((), target, resolve_hold=timedelta())
         for route in self.routes:
             if all(matcher.matches(labels) for matcher in route.matchers):
                 return route

@@ -1,6 +1,7 @@
 """The timeline told in sentences: PURE. The kinds are those that `alertrouter.incidents` and the outbox write."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -12,6 +13,14 @@ def sentence(kind: str, detail: Mapping[str, Any]) -> str:
 
 def _listed(names: Any) -> str:
     return ", ".join(map(str, names or ()))
+
+
+def _clock(moment: Any) -> str:
+    """The time of day of an ISO 8601 moment, for people."""
+    try:
+        return f"{datetime.fromisoformat(str(moment)).astimezone(UTC):%H:%M:%S} UTC"
+    except ValueError:
+        return str(moment)
 
 
 def _opened(detail: Mapping[str, Any]) -> str:
@@ -55,11 +64,13 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "reopened": lambda detail: f"Reopened by {detail.get('by')}",
     "page_resolved": lambda detail: f"The page to {_listed(detail.get('to'))} was resolved by {detail.get('by')}",
     "resolved": _resolved,
-    "snoozed": lambda detail: f"Snoozed by {detail.get('by')} until {detail.get('until')}",
+    "snoozed": lambda detail: f"Snoozed by {detail.get('by')} until {_clock(detail.get('until'))}",
     "escalated": _escalated,
     "step_already_paged": lambda detail: f"Step {detail.get('step')}: {detail.get('to')} was paged already",
     "paged_again": lambda detail: f"Paged again: {_listed(detail.get('alerts'))} came while it was acknowledged",
-    "hold_started": lambda detail: f"Every alert is resolved; PagerDuty is told at {detail.get('until')} unless one fires again",
+    "hold_started": lambda detail: (
+        f"Every alert is resolved; PagerDuty hears of it at {_clock(detail.get('until'))} unless one fires"
+    ),
     "hold_cancelled": lambda detail: f"Not resolved after all: {detail.get('why')}",
     "absorbed": lambda detail: f"Still firing in Alertmanager just after a person resolved it: {_listed(detail.get('alerts'))}",
     "paged": lambda detail: f"PagerDuty accepted the page to {detail.get('to')}",

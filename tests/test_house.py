@@ -16,7 +16,7 @@ FLOORS = [
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
-    {"console", "runbook_commands"},
+    {"console", "drill", "runbook_commands", "drill_command"},
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]

@@ -25,7 +25,12 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Whether it does its work, by part: the database answers, migrations are current, the worker goes round, runbooks loaded."""
     service = service_of(request)
-    parts = {"database": await _database(service), "worker": _worker(service), "runbooks": _runbooks(service)}
+    parts = {
+        "database": await _database(service),
+        "worker": _worker(service),
+        "runbooks": _runbooks(service),
+        "pagerduty": _pagerduty(service),
+    }
     ready = all(part["ok"] for part in parts.values())
     return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
 
@@ -64,3 +69,9 @@ def _worker(service: Service) -> dict[str, object]:
 def _runbooks(service: Service) -> dict[str, object]:
     shelf = service.library.shelf
     return {"ok": service.library.loaded, "sections": len(shelf.index.sections), "errors": len(shelf.troubles)}
+
+
+def _pagerduty(service: Service) -> dict[str, object]:
+    """What we could hear from it: that is set up or not, and no reason to be unready."""
+    settings = service.settings
+    return {"ok": True, "webhooks": bool(settings.pagerduty_webhook_secrets), "api": settings.pagerduty_api_token is not None}

@@ -1,0 +1,63 @@
+"""A fire drill against a running service, end to end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from processes import Router, Sandbox, ending
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[tuple[Sandbox, Router]]:
+    sandbox = Sandbox(tmp_path)
+    with ending(sandbox):
+        tokens = {"ALERTROUTER_API_TOKENS": "secret", "ALERTROUTER_WEBHOOK_TOKENS": "secret"}
+        router = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'drill.db'}", **tokens)
+        with ending(router):
+            yield sandbox, router
+
+
+def drill(router: Router, *arguments: str, token: str = "secret") -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    env = {**os.environ, "ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": token}
+    command = [sys.executable, "-m", "alertrouter.cli", "drill", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_drill_pages_and_resolves_and_says_how_long_each_leg_took(parts: tuple[Sandbox, Router]) -> None:
+    sandbox, router = parts
+    code, said, told = drill(router)
+    assert (code, told) == (0, "")
+    assert [line.partition(" ms  ")[2] for line in said.splitlines()] == [
+        "the notification is stored",
+        "PagerDuty has accepted the page",
+        "PagerDuty has accepted the resolve",
+    ]
+    [alert] = sandbox.alerts()
+    assert (alert["status"], alert["summary"]) == ("resolved", "[INFO] AlertrouterDrill: This is a drill. Nothing is wrong.")
+
+
+def test_a_drill_pages_the_target_that_it_is_told_and_its_escalation(parts: tuple[Sandbox, Router]) -> None:
+    sandbox, router = parts
+    assert drill(router, "--target", "engineering", "--escalate")[0] == 0
+    assert [action for action, _ in sandbox.actions()] == ["trigger", "trigger", "resolve", "resolve"]
+    assert all(alert["status"] == "resolved" for alert in sandbox.alerts())
+
+
+def test_a_leg_that_fails_fails_the_drill_and_what_was_opened_is_resolved(parts: tuple[Sandbox, Router]) -> None:
+    sandbox, router = parts
+    sandbox.fault("500", count=1000)
+    assert drill(router, "--seconds", "2")[::2] == (1, "alertrouter: PagerDuty has accepted the page: not within 2 s\n")
+    assert router.incidents(status="open") == []
+
+
+def test_a_service_that_cannot_be_asked_fails_the_drill(parts: tuple[Sandbox, Router]) -> None:
+    _, router = parts
+    assert "answered 401" in drill(router, token="wrong")[2]
+    router.process.kill()
+    assert drill(router)[::2] == (1, "alertrouter: the service cannot be asked: ConnectError (ALERTROUTER_URL)\n")
