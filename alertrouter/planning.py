@@ -16,6 +16,8 @@ from alertrouter.runbooks.section import Section
 
 _AND = re.compile(r"\s*,\s*(?:and |e |y )?|\s+(?:and|e|y)\s+", re.IGNORECASE)
 
+_ON_CALL = re.compile(r"[\s-]+(?:on[\s-]?call|de plantão|de guardia)$", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Playbook:
@@ -76,4 +78,5 @@ class Playbook:
 def named_targets(routing: Routing, phrase: str) -> dict[str, str | None]:
     """The target of each name in a step's `to`, None for one that nobody knows: a single name, or several joined by "and"."""
     whole = routing.target_named(phrase)
-    return {phrase: whole} if whole else {name: routing.target_named(name) for name in _AND.split(phrase)}
+    names = (phrase,) if whole else _AND.split(phrase)
+    return {name: routing.target_named(name) or routing.target_named(_ON_CALL.sub("", name)) for name in names}

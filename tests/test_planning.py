@@ -86,6 +86,7 @@ def test_the_key_is_the_group_and_the_target_or_the_alert() -> None:
         ("dba, oncall e engineering", {"dba": "dba", "oncall": "oncall", "engineering": "engineering"}),
         ("dba y la gerencia", {"dba": "dba", "la gerencia": None}),
         ("nobody", {"nobody": None}),
+        ("DBA on-call and engenharia de plantão", {"DBA on-call": "dba", "engenharia de plantão": "engineering"}),
     ],
 )
 def test_a_step_names_one_target_or_several_joined_by_and(phrase: str, named: dict[str, str | None]) -> None:

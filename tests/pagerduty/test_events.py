@@ -38,6 +38,7 @@ def paging(*members: Member, **given: Any) -> Paging:
         "members": members,
         "steps": (Steps("HighErrorRate", "1. Look at the logs"),),
         "incident_url": "https://router.example/incidents/i1",
+        "client_url": "https://router.example/incidents/i1",
         "runbook_url": "https://router.example/runbooks/agentes.md#higherrorrate",
     }
     return Paging(**values | given)
@@ -160,7 +161,7 @@ def test_ten_thousand_alerts_with_huge_annotations_fit_and_the_first_steps_outli
 )
 def test_a_link_that_pagerduty_would_refuse_is_left_out(href: str) -> None:
     bad = replace(member(), generator_url=href)
-    event: dict[str, Any] = events.trigger(paging(bad, incident_url=href, runbook_url=href))
+    event: dict[str, Any] = events.trigger(paging(bad, incident_url=href, client_url=href, runbook_url=href))
     assert refused(event) == []
     assert [link["text"] for link in event["links"]] == ["Alertmanager", "Silence it"]
     assert "client_url" not in event
