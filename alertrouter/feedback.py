@@ -51,26 +51,25 @@ def _hear(tx: Transaction, heard: Heard) -> bool:
     webhook = heard.webhook
     if not links.is_news(tx, heard.id) or not webhook.pagerduty_id:
         return False
-    new = _link(tx, webhook.pagerduty_id, heard.keys)
+    _link(tx, webhook.pagerduty_id, heard.keys)
     pages = links.pages_on(tx, webhook.pagerduty_id)
     if webhook.merged_into:
         _merge(tx, heard, pages)
     elif not webhook.by_integration:  # our own acknowledge or resolve, coming back
         for incident_id, keys in pages.items():
             _apply(tx, incident_id, webhook, frozenset(keys))
-    for incident_id in new:
-        incidents.tell(tx, incident_id, "confirmed")
     return bool(pages)
 
 
-def _link(tx: Transaction, pagerduty_id: str, keys: Sequence[str]) -> list[str]:
-    """Link those keys that are ours; the incidents of which one is new there."""
+def _link(tx: Transaction, pagerduty_id: str, keys: Sequence[str]) -> None:
+    """Link those keys that are ours, and tell the incidents of which one is new there."""
     states = {state.incident.id: state for state in incidents.load(tx, {key.partition("/")[0] for key in keys})}
     ours = {page.key: one.incident.id for one in states.values() for page in one.incident.pages if page.key in keys}
     known = {key for found in links.pages_on(tx, pagerduty_id).values() for key in found}
     if ours.keys() - known:
         links.link(tx, pagerduty_id, ours)
-    return sorted({incident_id for key, incident_id in ours.items() if key not in known})
+    for incident_id in sorted({incident_id for key, incident_id in ours.items() if key not in known}):
+        incidents.tell(tx, incident_id, "confirmed")
 
 
 def _apply(tx: Transaction, incident_id: str, webhook: Webhook, keys: frozenset[str]) -> None:

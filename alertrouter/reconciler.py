@@ -75,9 +75,9 @@ class Reconciler:
 
     async def run(self, confirm_within: timedelta | None) -> None:
         """Reconcile and, unless `confirm_within` is None, look for pages that PagerDuty never confirmed; until cancelled."""
-        loops = [self._every(RECONCILE_EVERY, self._reconcile)] if self._rest else []
+        loops = [self._every(RECONCILE_EVERY, self.reconcile)] if self._rest else []
         if confirm_within is not None:
-            loops.append(self._every(CONFIRM_EVERY, partial(self._confirm, confirm_within)))
+            loops.append(self._every(CONFIRM_EVERY, partial(self.confirm, confirm_within)))
         await asyncio.gather(*loops)
 
     async def _every(self, pause: timedelta, work: Callable[[], Awaitable[None]]) -> None:
@@ -91,7 +91,8 @@ class Reconciler:
                 if not is_unavailable(problem):
                     _log.exception("PagerDuty's state cannot be compared", error=type(problem).__name__)
 
-    async def _reconcile(self) -> None:
+    async def reconcile(self) -> None:
+        """Bring the open incidents up to what PagerDuty shows."""
         pages = await asyncio.to_thread(self._open_pages)
         await self._look(pages)
 
@@ -113,7 +114,7 @@ class Reconciler:
             healed = await self._writer.submit(compare, Looked(incident_id, found))
             telemetry.HEALED.inc(healed)
 
-    async def _confirm(self, within: timedelta) -> None:
+    async def confirm(self, within: timedelta) -> None:
         """Warn of pages that PagerDuty opened no incident for: without the API, only if its webhooks name ours at all."""
         before = await asyncio.to_thread(self._database.read_now) - within
         late, are_linked = await asyncio.to_thread(self._unconfirmed, before)

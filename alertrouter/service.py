@@ -68,7 +68,8 @@ class Service:
         self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, self.reconciler.before_steps)
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
-        self._run(self.reconciler.run(self.settings.confirm_within if self.settings.pagerduty_webhook_secrets else None))
+        hears = self.settings.pagerduty_webhook_secrets or self.settings.pagerduty_api_token
+        self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
         self._run(self._follow_runbooks())
         self._run(self._measure_coverage())
         files = len(self.library.shelf.documents)
