@@ -227,7 +227,7 @@ async def test_it_is_ready_with_every_part_and_not_when_the_schema_is_old(databa
         assert (await router.http.get("/healthz")).text == "ok\n"
         answer = await router.http.get("/readyz")
         assert (answer.status_code, answer.json()["ready"]) == (200, True)
-        assert answer.json()["parts"].keys() == {"database", "worker", "runbooks"}
+        assert answer.json()["parts"].keys() == {"database", "worker", "runbooks", "pagerduty"}
         with router.service.database.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
         answer = await router.http.get("/readyz")
