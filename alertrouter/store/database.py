@@ -5,6 +5,7 @@ costs ten times more than the commit does (docs/adr/0002).
 """
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -47,10 +48,21 @@ class Database:
         self.engine = _postgres_engine(parsed) if self.is_postgres else _sqlite_engine(parsed)
         self._writer: PoolProxiedConnection | None = None
         self._compiled: dict[Statement, tuple[str, dict[str, Any]]] = {}
+        self._readers = threading.Condition()
+        self._reading = 0
 
-    def read(self) -> Session:
-        """A session for pages and rare paths; close it."""
-        return Session(self.engine)
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for pages and rare paths."""
+        with self._readers:
+            self._reading += 1
+        try:
+            with Session(self.engine) as session:
+                yield session
+        finally:
+            with self._readers:
+                self._reading -= 1
+                self._readers.notify_all()
 
     def read_now(self) -> datetime:
         """The clock that decides what is due, for pages."""
@@ -88,7 +100,9 @@ class Database:
         return self._compiled[statement]
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, once those who read in threads of their own have ended."""
+        with self._readers:
+            self._readers.wait_for(lambda: not self._reading, timeout=WAIT_SECONDS)
         if self._writer is not None:
             self._writer.invalidate()
             self._writer = None
