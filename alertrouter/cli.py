@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from alertrouter import drill_command, runbook_commands
+from alertrouter import drill_command, routing_commands, runbook_commands
 from alertrouter.console import fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
 from alertrouter.settings import Settings, unknown_variables
@@ -24,6 +24,8 @@ incidents = typer.Typer(no_args_is_help=True, help="Incidents of a running servi
 app.add_typer(db, name="db")
 app.add_typer(incidents, name="incidents")
 app.add_typer(runbook_commands.app, name="runbooks")
+app.add_typer(routing_commands.config, name="config")
+app.add_typer(routing_commands.routes, name="routes")
 app.command()(drill_command.drill)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from alertrouter.escalation import Step
@@ -84,7 +85,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the alerts get that its matchers match. `target` may be `none`; what is None is left to the defaults."""
+    """What the alerts get that its matchers match. `target` may be `none`; what is None is left to the defaults.
+
+    With `heartbeat` they open no incident: their absence for so long does. `fallback` says whether a page that does not get
+    through goes other ways, too. `line` is that of the routing file.
+    """
 
     matchers: tuple[Matcher, ...]
     target: str
@@ -94,6 +99,22 @@ class Route:
     severity: str | None = None
     escalation: tuple[Step, ...] | None = None
     line: int = 0
+    heartbeat: timedelta | None = None
+    fallback: bool = True
+
+
+def hides(first: Route, second: Route) -> bool:
+    """Whether a route that stands before another one surely matches all that the other one does."""
+    return all(any(_follows(wanted, given) for given in second.matchers) for wanted in first.matchers)
+
+
+def _follows(wanted: Matcher, given: Matcher) -> bool:
+    """Whether a label that meets one condition meets another one, too."""
+    if wanted.name != given.name:
+        return False
+    if (wanted.operator, wanted.value) == (given.operator, given.value):
+        return True
+    return given.operator == "=" and wanted.matches({given.name: given.value})
 
 
 def key_fingerprint(routing_key: str) -> str:
@@ -102,15 +123,27 @@ def key_fingerprint(routing_key: str) -> str:
 
 
 class Routing:
-    """Targets and routes of one routing file; `lint_ignored` are the codes of the runbooks' lint that it switches off."""
+    """Targets and routes of one routing file; `lint_ignored` are the codes of the runbooks' lint that it switches off.
+
+    `alertmanagers` has, for each source, the addresses of the Alertmanagers that send as it. `files` are what it was read from.
+    """
 
     def __init__(
-        self, targets: Iterable[Target], routes: Iterable[Route], default_target: str, lint_ignored: Iterable[str] = ()
+        self,
+        targets: Iterable[Target],
+        routes: Iterable[Route],
+        default_target: str,
+        lint_ignored: Iterable[str] = (),
+        *,
+        alertmanagers: Mapping[str, tuple[str, ...]] | None = None,
+        files: Iterable[Path] = (),
     ) -> None:
         self.targets = {target.name: target for target in targets}
         self.routes = tuple(routes)
         self.default_target = default_target
         self.lint_ignored = frozenset(lint_ignored)
+        self.alertmanagers = dict(alertmanagers or {})
+        self.files = tuple(files)
         self._default_route = Route((), default_target)
         self._names = {alias.casefold(): one.name for one in self.targets.values() for alias in (*one.aliases, one.name)}
         self._fingerprints = {

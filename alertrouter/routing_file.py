@@ -1,35 +1,19 @@
 """The routing file: YAML to `Routing`, with every problem as `file:line: message`."""
 
 import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import ValidationError
 
-from alertrouter.durations import parse_duration
 from alertrouter.escalation import Step, in_order
 from alertrouter.incidents import NOBODY
-from alertrouter.routing import Route, Routing, Target, parse_matcher
-from alertrouter.runbooks.lint import CODES
+from alertrouter.routing import Route, Routing, Target, hides
+from alertrouter.routing_model import DEFAULT_TARGET, File, Known, RouteModel
 from alertrouter.settings import Settings
 
-DEFAULT_TARGET = "oncall"
-_LATER = {"heartbeat", "alertmanagers"}
-_KEY = re.compile("[A-Za-z0-9]{32}")
 _DEEPEST = 20
 _MOST_PLACES = 200_000  # anchors can make a small file endless
 Place = tuple[str | int, ...]
@@ -41,138 +25,6 @@ class RoutingFileError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the fields are checked against: the target of each name and alias, in folded case, and the environment.
-
-    `with_keys` false leaves out the keys that are kept elsewhere.
-    """
-
-    names: Mapping[str, str]
-    env: Mapping[str, str]
-    with_keys: bool
-
-
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration such as 90s, 15m or 1h30m")
-    return parse_duration(value)
-
-
-def _matcher(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a matcher")
-    return parse_matcher(value)
-
-
-def _known(info: ValidationInfo) -> _Known:
-    assert isinstance(info.context, _Known)
-    return info.context
-
-
-def _target(name: str, info: ValidationInfo) -> str:
-    """The target's own name; without any targets, which is a problem of its own, every name will do."""
-    names = _known(info).names
-    if names and name.casefold() not in names:
-        raise ValueError(f"there is no target {name}")
-    return str(names.get(name.casefold(), name))
-
-
-def _target_or_nobody(name: str, info: ValidationInfo) -> str:
-    return name if name == NOBODY else _target(name, info)
-
-
-def _own_or_target(name: str, info: ValidationInfo) -> str:
-    return _target(name, info) if name else name
-
-
-def _key(text: str) -> str:
-    if not _KEY.fullmatch(text):
-        raise ValueError("a routing key is 32 letters and digits")
-    return text
-
-
-def _key_in_env(variable: str, info: ValidationInfo) -> str:
-    if not _known(info).with_keys:
-        return ""
-    key = _known(info).env.get(variable)
-    if not key:
-        raise ValueError(f"the variable {variable} is not set")
-    return _key(key.strip())
-
-
-def _key_in_file(path: str, info: ValidationInfo) -> str:
-    if not _known(info).with_keys:
-        return ""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        raise ValueError(f"the file {path} cannot be read") from None
-    return _key(text.strip())
-
-
-def _code(code: str) -> str:
-    if code not in CODES:
-        raise ValueError(f"the lint has no code {code}")
-    return code
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Key = Annotated[str, AfterValidator(_key)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, validate_default=True)
-
-
-class _Target(_Model):
-    """However the key is given, what is kept is the key itself."""
-
-    routing_key: Key | None = None
-    routing_key_env: Annotated[str, AfterValidator(_key_in_env)] | None = None
-    routing_key_file: Annotated[str, AfterValidator(_key_in_file)] | None = None
-    aliases: list[str] = []
-    previous_routing_keys: list[Key] = []
-
-    @property
-    def keys(self) -> list[str]:
-        return [key for key in (self.routing_key, self.routing_key_env, self.routing_key_file) if key is not None]
-
-    @model_validator(mode="after")
-    def _one_key(self) -> "_Target":
-        if len(self.keys) != 1:
-            raise ValueError("it wants one of routing_key, routing_key_env and routing_key_file")
-        return self
-
-
-class _Step(_Model):
-    after: Duration
-    to: Annotated[str, AfterValidator(_own_or_target)] = ""
-    unless: Literal["acknowledged", "resolved"] = "acknowledged"
-
-
-class _Route(_Model):
-    match: list[Annotated[Any, BeforeValidator(_matcher)]]
-    target: Annotated[str, AfterValidator(_target_or_nobody)] | None = None
-    incident_per: Literal["group", "alert"] = "group"
-    repage_on_new_alert: bool = True
-    resolve_hold: Duration | None = None
-    severity: str | None = None
-    escalation: list[_Step] | None = None
-
-
-class _Lint(_Model):
-    ignore: list[Annotated[str, AfterValidator(_code)]] = []
-
-
-class _File(_Model):
-    targets: Annotated[dict[Name, _Target], Field(min_length=1)]
-    routes: list[_Route] = []
-    default_target: Annotated[str, AfterValidator(_target)] = DEFAULT_TARGET
-    lint: _Lint = _Lint()
 
 
 def read_routing(
@@ -202,15 +54,18 @@ class _Reader:
         raw = self._yaml()
         if not isinstance(raw, dict):
             self._stop(1, "it is not a mapping with targets")
-        known = _Known(self._names(raw.get("targets")), env, with_keys)
+        known = Known(self._names(raw.get("targets")), env, with_keys)
         try:
-            model = _File.model_validate(raw, context=known)
+            model = File.model_validate(raw, context=known)
         except ValidationError as error:
             for one in error.errors(include_url=False, include_input=False):
                 self._problem(one["loc"], _message(one))
         else:
             if not self._problems:
-                return self._routing(model)
+                routing = self._routing(model, [self._path, *_key_files(raw)])
+                self._find_hidden(routing)
+                if not self._problems:
+                    return routing
         raise self._error()
 
     def _yaml(self) -> Any:
@@ -264,15 +119,22 @@ class _Reader:
                     self._problem(("targets", name), f"{one} is a name of {known[folded]}, too")
         return known
 
-    def _routing(self, model: _File) -> Routing:
+    def _routing(self, model: File, files: Sequence[Path]) -> Routing:
         targets = [
             Target(name, one.keys[0] or None, tuple(one.aliases), tuple(one.previous_routing_keys))
             for name, one in model.targets.items()
         ]
         routes = (self._route(number, one, model.default_target) for number, one in enumerate(model.routes))
-        return Routing(targets, routes, model.default_target, model.lint.ignore)
+        alertmanagers = {source: tuple(urls) for source, urls in model.alertmanagers.items()}
+        return Routing(targets, routes, model.default_target, model.lint.ignore, alertmanagers=alertmanagers, files=files)
 
-    def _route(self, number: int, given: _Route, default_target: str) -> Route:
+    def _find_hidden(self, routing: Routing) -> None:
+        for number, route in enumerate(routing.routes):
+            first = next((earlier for earlier in routing.routes[:number] if hides(earlier, route)), None)
+            if first:
+                self._problem(("routes", number), f"never reached: the route at line {first.line} matches all that this one does")
+
+    def _route(self, number: int, given: RouteModel, default_target: str) -> Route:
         steps = [Step(step.after, step.to, step.unless) for step in given.escalation or ()]
         return Route(
             tuple(given.match),
@@ -283,6 +145,8 @@ class _Reader:
             given.severity,
             None if given.escalation is None else in_order(steps),
             self._lines.get(("routes", number), 0),
+            given.heartbeat,
+            given.fallback,
         )
 
     def _problem(self, place: Place, message: str) -> None:
@@ -298,12 +162,17 @@ class _Reader:
         return RoutingFileError([f"{self._path}:{line}: {message}" for line, message in sorted(self._problems)])
 
 
+def _key_files(raw: dict[str, Any]) -> list[Path]:
+    """The files that hold routing keys, of a file that has been checked."""
+    return [Path(given["routing_key_file"]) for given in raw["targets"].values() if given.get("routing_key_file")]
+
+
 def _message(error: Any) -> str:
     name, said = str(error["loc"][-1]), str(error["msg"]).removeprefix("Value error, ")
     if name == "[key]":
         return "a target's name is 1 to 64 letters, digits, dots, dashes and underscores"
     own = {
-        "extra_forbidden": f"{name} is not supported by this version" if name in _LATER else f"there is no option {name}",
+        "extra_forbidden": f"there is no option {name}",
         "missing": f"{name} is missing",
         "too_short": f"{name} is empty",
         "model_type": "it is not a mapping",

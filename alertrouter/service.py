@@ -1,9 +1,9 @@
 """The service: its parts, started and stopped in order."""
 
 import asyncio
+import signal
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack, aclosing, suppress
-from dataclasses import replace
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -11,14 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from alertrouter import telemetry
 from alertrouter.clock import Clock
 from alertrouter.coverage import measure
-from alertrouter.escalation import Step
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.rest import RestClient
 from alertrouter.planning import Playbook
 from alertrouter.reconciler import Reconciler
+from alertrouter.reload import Files
 from alertrouter.routing import Routing
-from alertrouter.runbooks.library import Library, Shelf
-from alertrouter.runbooks.watch import watch
+from alertrouter.runbooks.library import Library
 from alertrouter.settings import Settings
 from alertrouter.store import migrations
 from alertrouter.store.database import Database, UnavailableError, is_unavailable
@@ -35,15 +34,18 @@ class Service:
     def __init__(self, settings: Settings, routing: Routing, clock: Clock | None = None) -> None:
         self.settings = settings
         self.database = Database(settings.database_url, clock)
-        self.library = Library(settings.runbooks_dir)
-        self.playbook = Playbook(
-            routing,
-            self.library.shelf.index,
-            (Step(settings.escalate_after, settings.escalate_to, "acknowledged"),),
-            settings.resolve_hold,
-            settings.base_url,
-        )
+        self.files = Files(settings, routing)
         self._stack = AsyncExitStack()
+
+    @property
+    def playbook(self) -> Playbook:
+        """Routing and runbooks of the moment."""
+        return self.files.playbook
+
+    @property
+    def library(self) -> Library:
+        """The runbooks."""
+        return self.files.library
 
     @property
     def base_url(self) -> str:
@@ -53,8 +55,7 @@ class Service:
     def prepare(self) -> None:
         """Create or migrate the database, and read the runbooks."""
         migrations.upgrade(self.database.engine)
-        self.library.load()
-        self._take_runbooks(Shelf())
+        self.files.load()
 
     async def start(self) -> None:
         """Go to work, after `prepare()`."""
@@ -70,7 +71,9 @@ class Service:
         self._run(self.worker.run())
         hears = self.settings.pagerduty_webhook_secrets or self.settings.pagerduty_api_token
         self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
-        self._run(self._follow_runbooks())
+        self.files.on_change = self.worker.poke
+        self._run(self.files.run())
+        self._listen()
         self._run(self._measure_coverage())
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
@@ -87,19 +90,12 @@ class Service:
         self._stack.push_async_callback(rest.aclose)
         return rest
 
-    async def _follow_runbooks(self) -> None:
-        """Take in what changes in the runbook folders, for as long as the service runs."""
-        async with aclosing(watch(self.library.folders)) as news:
-            async for _ in news:
-                before = self.library.shelf
-                try:
-                    changed = await asyncio.to_thread(self.library.load)
-                except Exception:  # noqa: BLE001 (the outermost loop: what was read before still serves)
-                    _log.exception("the runbooks cannot be read")
-                    continue
-                if changed:
-                    self._take_runbooks(before)
-                    _log.info("the runbooks have changed", files=len(self.library.shelf.documents))
+    def _listen(self) -> None:
+        """SIGHUP reads the files again, where a process can hear it."""
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGHUP, self.files.reload_soon)
+            self._stack.callback(loop.remove_signal_handler, signal.SIGHUP)
 
     async def _measure_coverage(self) -> None:
         """Publish which alerts have a section, for as long as the service runs."""
@@ -111,15 +107,6 @@ class Service:
                 if not is_unavailable(problem):
                     _log.exception("the coverage cannot be measured")
             await asyncio.sleep(_COVERAGE_SECONDS)
-
-    def _take_runbooks(self, before: Shelf) -> None:
-        """Go on with what the library holds now, and say what is newly wrong with it."""
-        shelf = self.library.shelf
-        self.playbook = replace(self.playbook, index=shelf.index)
-        telemetry.count_runbooks(len(shelf.documents), len(shelf.index.sections), len(shelf.troubles))
-        for problem in shelf.troubles:
-            if problem not in before.troubles:
-                _log.warning("a runbook cannot be taken as it is", problem=str(problem))
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

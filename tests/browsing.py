@@ -104,4 +104,4 @@ def write_runbooks(router: Running, folder: Path, files: Mapping[str, str]) -> N
         (folder / "runbooks" / name).write_text(text)
     library = router.service.library
     library.load()
-    router.service.playbook = replace(router.service.playbook, index=library.shelf.index)
+    router.service.files.playbook = replace(router.service.playbook, index=library.shelf.index)

@@ -79,7 +79,7 @@ class Running:
 
     async def rotate(self, routing: Routing) -> None:
         """Go on with another routing, as after a restart with another routing file."""
-        self.service.playbook = replace(self.service.playbook, routing=routing)
+        self.service.files.playbook = replace(self.service.playbook, routing=routing)
 
     async def settled(self) -> list[dict[str, Any]]:
         """What PagerDuty received, once nothing that is due is left to do."""

@@ -7,16 +7,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
-    {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled"},
+    {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
     {"routing", "runbooks", "pagerduty", "settings"},
-    {"routing_file", "planning", "deliveries", "paging"},
+    {"routing_model", "routing_file", "planning", "deliveries", "paging"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "feedback", "reconciler", "worker", "coverage"},
+    {"intake", "actions", "feedback", "reconciler", "worker", "coverage", "reload"},
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
-    {"console", "drill", "runbook_commands", "drill_command"},
+    {"console", "drill", "runbook_commands", "routing_commands", "drill_command"},
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]

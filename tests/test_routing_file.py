@@ -136,9 +136,27 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
             ["3: a target's name is 1 to 64 letters, digits, dots, dashes and underscores"],
         ),
         (TARGETS + "default_target: none\n", ["3: there is no target none"]),
-        # what a later version may read must not be ignored by this one
-        (TARGETS + "routes:\n  - match: []\n    heartbeat: 10m\n", ["5: heartbeat is not supported by this version"]),
-        (TARGETS + "alertmanagers: {}\n", ["3: alertmanagers is not supported by this version"]),
+        (TARGETS + "routes:\n  - match: []\n    heartbeat: 10s\n", ["5: a heartbeat is awaited for at least 1m"]),
+        (
+            TARGETS + "routes:\n  - match: []\n    severity: high\n",
+            ["5: severity: Input should be 'critical', 'error', 'warning' or 'info'"],
+        ),
+        (
+            TARGETS + "alertmanagers:\n  eu: ftp://user:secret@am\n  us: [http://am, 3]\n",
+            ["4: it is not an http or https address", "5: Input should be a valid string"],
+        ),
+        # a route that is never reached
+        (
+            TARGETS + "routes:\n  - match: ['a=~\"x|y\"']\n  - match: ['a=\"x\"', 'b=\"1\"']\n",
+            ["5: never reached: the route at line 4 matches all that this one does"],
+        ),
+        (
+            TARGETS + "routes:\n  - match: ['a!=\"x\"']\n  - match: ['a=\"y\"']\n  - match: []\n  - match: ['c=\"d\"']\n",
+            [
+                "5: never reached: the route at line 4 matches all that this one does",
+                "7: never reached: the route at line 6 matches all that this one does",
+            ],
+        ),
         # all at once, in the order of the lines
         (
             "targets:\n  oncall:\n    routing_key: x\n  b: {}\ndefault_target: c\n",
@@ -149,12 +167,11 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
             ],
         ),
         (
-            TARGETS + "routs: 1\nroutes:\n  - match: ['x=~\"(\"']\n    target: nobody\n    heartbeat: 1m\n",
+            TARGETS + "routs: 1\nroutes:\n  - match: ['x=~\"(\"']\n    target: nobody\n",
             [
                 "3: there is no option routs",
                 """5: 'x=~"("': the pattern cannot be read: missing ), unterminated subpattern at position 0""",
                 "6: there is no target nobody",
-                "7: heartbeat is not supported by this version",
             ],
         ),
     ],
@@ -167,3 +184,40 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RoutingFileError) as caught:
         read_routing(tmp_path / "none.yml", load_settings({}), {})
     assert caught.value.problems == [f"{tmp_path / 'none.yml'}: it cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        """  - match: ['a=~"x|y"']\n  - match: ['a=~"x|y|z"']\n""",
+        """  - match: ['a="x"', 'b="1"']\n  - match: ['a="x"']\n""",
+        """  - match: ['a="x"']\n  - match: ['a!="x"']\n""",
+        """  - match: ['a!~"x.*"']\n  - match: ['a="xy"']\n""",
+        """  - match: ['a=""']\n  - match: ['b="1"']\n""",
+    ],
+)
+def test_a_route_that_can_be_reached_is_not_called_hidden(tmp_path: Path, routes: str) -> None:
+    (tmp_path / "r.yml").write_text(TARGETS + "routes:\n" + routes)
+    assert len(read_routing(tmp_path / "r.yml", load_settings({}), {}).routes) == 2
+
+
+def test_heartbeats_alertmanagers_and_fallback_are_read(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    file = tmp_path / "r.yml"
+    file.write_text(
+        f"""
+targets:
+  oncall: {{routing_key_file: {tmp_path / "key"}}}
+routes:
+  - match: ['alertname="Watchdog"']
+    heartbeat: 10m
+    fallback: false
+alertmanagers:
+  default: http://am-0:9093/
+  eu: [http://u:p@am-1:9093/path, https://am-2]
+"""
+    )
+    routing = read_routing(file, load_settings({}), {})
+    assert (routing.routes[0].heartbeat, routing.routes[0].fallback) == (timedelta(minutes=10), False)
+    assert routing.alertmanagers == {"default": ("http://am-0:9093",), "eu": ("http://u:p@am-1:9093/path", "https://am-2")}
+    assert routing.files == (file, tmp_path / "key")

@@ -46,6 +46,7 @@ class _Home:
     total: int
     recent: Sequence[Incident]
     troubles: int
+    routing_problems: Sequence[str]
     dead: int
     dead_deliveries: Sequence[DeliveryRow]
     late_deliveries: Sequence[DeliveryRow]
@@ -113,6 +114,7 @@ def _read_home(service: Service) -> _Home:
             sum(queries.open_counts(session).values()),
             sorted((_incident_of(row) for row, _ in recent), key=lambda one: one.resolved_at or one.opened_at, reverse=True),
             len(service.library.shelf.troubles),
+            service.files.problems,
             queries.delivery_counts(session)["dead"],
             dead,
             [one for one in pending if one.created_at < now - _LONG_PENDING],
