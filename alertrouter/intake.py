@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from alertrouter import telemetry
+from alertrouter import heartbeats, telemetry
 from alertrouter.alertmanager import Alert, Notification
+from alertrouter.heartbeats import Beat
 from alertrouter.incidents import Change, Incident, Key, Notified, State, decide
 from alertrouter.pagerduty.events import severity_of
 from alertrouter.planning import Playbook
@@ -33,6 +34,7 @@ def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
     batch = _Batch(tx, arrivals)
     answers = [batch.apply(arrival) for arrival in arrivals]
     batch.confirm()
+    batch.changes += heartbeats.beat(tx, batch.beats)
     incidents.save_sections(tx, batch.sections.values())
     incidents.save(tx, batch.changes)
     notifications = [arrival.notification for arrival in arrivals]
@@ -58,6 +60,7 @@ class _Batch:
         self._latest: dict[str, State] = {}
         self._keys_of_subject: dict[str, set[str]] = {}
         self._unknown: set[str] = set()
+        self.beats: list[Beat] = []
         self.changes: list[Change] = []
         self.sections: dict[str, Section] = {}
         subjects = {subject for arrival in arrivals for subject in _subjects(arrival.notification)}
@@ -107,6 +110,9 @@ class _Batch:
         group = list(self._open_of(subject_key(notification.source, notification.group_key, per_alert=False)))
         found: dict[str, tuple[Key, list[Alert]]] = {}
         for alert in notification.alerts:
+            if playbook.routing.heartbeats and (route := playbook.routing.route(alert.labels)).heartbeat:
+                self.beats += [Beat(route, notification.source, alert)] if alert.firing else []
+                continue
             own = self._open_of(subject_key(notification.source, alert.fingerprint, per_alert=True))
             known = [state for state in (*group, *own) if alert.fingerprint in state.members]
             key = _key_of(known[0].incident) if known else playbook.key(notification, alert)

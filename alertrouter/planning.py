@@ -1,10 +1,10 @@
 """What routing and the runbooks say of an alert: PURE."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from alertrouter.alertmanager import Alert, Notification
 from alertrouter.escalation import Policy, Step, in_order
@@ -42,9 +42,19 @@ class Playbook:
         target = self._target(route)
         return Key(notification.source, subject, route.per_alert, target, route.repage_on_new_alert, hold)
 
+    def lost_key(self, route: Route, source: str, heartbeat: str) -> Key:
+        """The incident of a lost heartbeat."""
+        return Key(source, f"heartbeat/{heartbeat}", False, self._target(route), route.repage_on_new_alert, timedelta())
+
     def plan(self, alert: Alert) -> Plan:
         """How bad an alert is, how it is told, and what is to be done: the section first, then the route, then the default."""
-        route = self.routing.route(alert.labels)
+        return self._plan(self.routing.route(alert.labels), alert)
+
+    def planner(self, route: Route) -> Callable[[Alert], Plan]:
+        """The same for alerts of a given route."""
+        return partial(self._plan, route)
+
+    def _plan(self, route: Route, alert: Alert) -> Plan:
         match = self.index.find(alert.labels, alert.annotations, self.public_url)
         section = match.section if match else None
         severity, _ = severity_of(route.severity or alert.labels.get("severity"))

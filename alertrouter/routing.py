@@ -140,6 +140,7 @@ class Routing:
     ) -> None:
         self.targets = {target.name: target for target in targets}
         self.routes = tuple(routes)
+        self.heartbeats = tuple(route for route in self.routes if route.heartbeat)
         self.default_target = default_target
         self.lint_ignored = frozenset(lint_ignored)
         self.alertmanagers = dict(alertmanagers or {})

@@ -237,6 +237,21 @@ class PagerDutyWebhookRow(SQLModel, table=True):
     received_at: datetime = Field(sa_type=Moment)
 
 
+class HeartbeatRow(SQLModel, table=True):
+    """An alert whose absence is the problem (see `alertrouter.store.heartbeats.Heartbeat`)."""
+
+    __tablename__ = "heartbeat"
+
+    key: str = Field(primary_key=True, sa_type=Text)
+    route: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    labels: dict[str, str] = Field(sa_column=Column(Json(dict[str, str]), nullable=False))
+    beat_at: datetime | None = Field(default=None, sa_type=Moment)
+    due_at: datetime = Field(sa_type=Moment)
+    graced: bool = Field(sa_type=Boolean)
+    incident_id: str | None = Field(default=None, sa_type=Text)
+
+
 class UnreadableRow(SQLModel, table=True):
     """An alert that could not be read, kept for people to see."""
 

@@ -12,9 +12,11 @@ from alertrouter import paging, telemetry
 from alertrouter.actions import MOST_TIMERS, fire_timers
 from alertrouter.clock import Clock
 from alertrouter.deliveries import Job
+from alertrouter.heartbeats import Watch, look
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
 from alertrouter.planning import Playbook
+from alertrouter.routing import Routing
 from alertrouter.store import outbox
 from alertrouter.store.database import Transaction, UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
@@ -48,6 +50,7 @@ class Worker:
         self._timers_wake = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._paused: dict[str, float] = {}
+        self._watched: Routing | None = None
         self.last_cycle: dict[str, float] = {}
 
     def wake(self, transaction: Transaction) -> None:
@@ -98,7 +101,20 @@ class Worker:
     async def _fire(self) -> timedelta | None:
         await self._before_steps()
         fired = await self._writer.submit(fire_timers, None, seconds=None)
-        return timedelta(0) if fired.count >= MOST_TIMERS else fired.wait
+        if fired.count >= MOST_TIMERS:
+            return timedelta(0)
+        waits = [fired.wait, await self._look_for_heartbeats()]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    async def _look_for_heartbeats(self) -> timedelta | None:
+        """Once after a start, and after each change of the routing file, also where there are none: some may have been there."""
+        playbook = self._playbook()
+        is_start = playbook.routing is not self._watched
+        if not (playbook.routing.heartbeats or is_start):
+            return None
+        wait = await self._writer.submit(look, Watch(playbook, is_start), seconds=None)
+        self._watched = playbook.routing
+        return wait
 
     async def _deliver(self) -> timedelta | None:
         free = MOST_IN_FLIGHT - len(self._in_flight)

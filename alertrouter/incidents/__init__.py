@@ -3,6 +3,7 @@
 from alertrouter.incidents.decide import NothingLeftError, decide
 from alertrouter.incidents.events import (
     Acknowledged,
+    Ended,
     Escalated,
     Event,
     Key,
@@ -34,6 +35,7 @@ __all__ = [
     "Acknowledged",
     "Action",
     "Change",
+    "Ended",
     "Entry",
     "Escalated",
     "Event",

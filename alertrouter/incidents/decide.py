@@ -14,6 +14,7 @@ from alertrouter.escalation import Policy
 from alertrouter.incidents.draft import SEVERITIES, Draft, leader_of, next_step
 from alertrouter.incidents.events import (
     Acknowledged,
+    Ended,
     Escalated,
     Event,
     Notified,
@@ -78,6 +79,8 @@ def _act(draft: Draft, event: Event, now: datetime) -> None:
             _resolve_pages(draft, event, now)
         case Reopened():
             _reopen(draft, event, now)
+        case Ended():
+            _end(draft, event, now)
         case Snoozed():
             draft.set(snoozed_until=now + event.for_)
             draft.tell("snoozed", by=event.by, until=(now + event.for_).isoformat())
@@ -117,6 +120,14 @@ def _resolve_pages(draft: Draft, event: PagesResolved, now: datetime) -> None:
         return
     closed = sorted({page.target for page in incident.pages if page.key in event.keys})
     draft.tell("page_resolved", by=event.by, to=closed)
+
+
+def _end(draft: Draft, event: Ended, now: datetime) -> None:
+    for member in list(draft.members.values()):
+        if member.firing:
+            draft.put(replace(member, firing=False, ends_at=now, resolved_at=now))
+    draft.set(firing=0, resolved=len(draft.members))
+    draft.close(now, event.reason, by_person=False)
 
 
 def _reopen(draft: Draft, event: Reopened, now: datetime) -> None:

@@ -86,6 +86,13 @@ class Reopened:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """All that fires in it is over, for a reason that is no notification: nothing is held back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snoozed:
     """A person wants the next steps later: not before now + `for_`."""
 
@@ -106,4 +113,4 @@ class Ticked:
     """Time has passed: holds that are over close, steps that are due are taken."""
 
 
-Event = Notified | Acknowledged | Unacknowledged | Resolved | PagesResolved | Reopened | Snoozed | Escalated | Ticked
+Event = Notified | Acknowledged | Unacknowledged | Resolved | PagesResolved | Reopened | Ended | Snoozed | Escalated | Ticked

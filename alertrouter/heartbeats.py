@@ -1,0 +1,138 @@
+"""Heartbeats: alerts such as Watchdog, whose absence is the problem.
+
+There are few of them, so that every change looks at all of them in one transaction.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from alertrouter.actions import save
+from alertrouter.alertmanager import Alert, fingerprint_of
+from alertrouter.incidents import Change, Ended, Notified, decide
+from alertrouter.planning import Playbook
+from alertrouter.routing import Route
+from alertrouter.store import heartbeats, incidents
+from alertrouter.store.codec import subject_key
+from alertrouter.store.database import Transaction
+from alertrouter.store.heartbeats import Heartbeat
+
+ALERT = "HeartbeatLost"
+UNHEARD = timedelta(seconds=30)
+"""Overdue by more than this and not told: no process was there to hear the beats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A firing notification of an alert that is a heartbeat."""
+
+    route: Route
+    source: str
+    alert: Alert
+
+
+def beat(tx: Transaction, beats: Sequence[Beat]) -> list[Change]:
+    """Take beats in; what that decides about incidents of lost ones is written by the caller."""
+    if not beats:
+        return []
+    known = {one.key: one for one in heartbeats.load(tx)}
+    changes: list[Change] = []
+    for one in beats:
+        route = identity(one.route)
+        key = _key(route, one.source, one.alert.fingerprint)
+        for heard in filter(None, (known.get(key), known.pop(_key(route), None))):
+            changes += _back(tx, heard)
+            if heard.key != key:  # the route has its first beat
+                heartbeats.forget(tx, heard.key)
+        due_at = tx.now + (one.route.heartbeat or timedelta())
+        known[key] = Heartbeat(key, route, one.source, one.alert.labels, tx.now, due_at, False, None)
+        heartbeats.save(tx, known[key])
+    tx.wake_at(min(one.due_at for one in known.values()))
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A wish to look for lost heartbeats; `is_start` after a start or a change of the routing file."""
+
+    playbook: Playbook
+    is_start: bool = False
+
+
+def look(tx: Transaction, watches: Sequence[Watch]) -> list[timedelta | None]:
+    """Open an incident for each heartbeat that is overdue; how long it is to the next one, None where there is none."""
+    return [_look(tx, watch) for watch in watches]
+
+
+def _look(tx: Transaction, watch: Watch) -> timedelta | None:
+    routes = {identity(route): route for route in watch.playbook.routing.heartbeats}
+    known = heartbeats.load(tx)
+    if watch.is_start:
+        known = _start(tx, known, routes)
+    for one in known:
+        if one.route in routes and one.incident_id is None and one.due_at <= tx.now:
+            _lost(tx, one, routes[one.route], watch.playbook)
+    waiting = [one.due_at - tx.now for one in known if one.incident_id is None and one.due_at > tx.now]
+    return min(waiting, default=None)
+
+
+def _start(tx: Transaction, known: Sequence[Heartbeat], routes: dict[str, Route]) -> list[Heartbeat]:
+    """Heartbeats without a route end; a route that never saw one awaits its first; one that nobody could hear gets time, once."""
+    kept = []
+    for one in known:
+        if one.route not in routes:
+            save(tx, _back(tx, one, "its route is not in the routing file any more"))
+            heartbeats.forget(tx, one.key)
+            continue
+        if one.incident_id is None and not one.graced and one.due_at + UNHEARD < tx.now:
+            one = replace(one, due_at=tx.now + _interval(routes[one.route]), graced=True)  # noqa: PLW2901
+            heartbeats.save(tx, one)
+        kept.append(one)
+    for route in routes.keys() - {one.route for one in kept}:
+        awaited = Heartbeat(_key(route), route, "default", {}, None, tx.now + _interval(routes[route]), False, None)
+        heartbeats.save(tx, awaited)
+        kept.append(awaited)
+    return kept
+
+
+def _lost(tx: Transaction, one: Heartbeat, route: Route, playbook: Playbook) -> None:
+    """Nothing has been heard for too long: an incident of its own, by the same rules as any other."""
+    name = one.labels.get("alertname", one.route)
+    labels = {**one.labels, "alertname": ALERT, "heartbeat": name, "severity": "critical"}
+    since = one.beat_at or one.due_at - _interval(route)
+    heard = f"the last beat came at {since:%Y-%m-%d %H:%M:%S} UTC" if one.beat_at else "no beat ever came"
+    annotations = {"summary": f"{name} is not heard any more: {heard}"}
+    alert = Alert(True, labels, annotations, since, None, "", fingerprint_of(labels))
+    event = Notified(playbook.lost_key(route, one.source, one.key), (alert,), playbook.planner(route))
+    subject = subject_key(one.source, event.key.subject, per_alert=False)
+    before = next(iter(incidents.load_latest(tx, [subject])), None)
+    changes = decide(before, event, tx.now)
+    save_with_sections(tx, changes, playbook)
+    heartbeats.save(tx, replace(one, incident_id=changes[-1].state.incident.id))
+
+
+def save_with_sections(tx: Transaction, changes: list[Change], playbook: Playbook) -> None:
+    """Write decisions that may have opened incidents, and the runbook sections that they keep."""
+    revisions = {member.section for change in changes for member in change.changed if member.section}
+    incidents.save_sections(tx, [playbook.sections[name] for name in revisions & playbook.sections.keys()])
+    save(tx, changes)
+
+
+def _back(tx: Transaction, one: Heartbeat, why: str = "the heartbeat is back") -> list[Change]:
+    states = incidents.load(tx, [one.incident_id]) if one.incident_id else []
+    return [change for state in states for change in decide(state, Ended(why), tx.now)]
+
+
+def identity(route: Route) -> str:
+    """What tells one heartbeat route from another, also when lines of the file move."""
+    return ", ".join(sorted(f"{one.name}{one.operator}{one.value}" for one in route.matchers)) or "everything"
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _interval(route: Route) -> timedelta:
+    assert route.heartbeat is not None
+    return route.heartbeat

@@ -1,0 +1,182 @@
+"""Heartbeats: a route whose alerts are to come, and what happens when they do not."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from alertrouter.clock import Clock
+from alertrouter.routing import Route, Routing, parse_matcher
+from alertrouter.service import Service
+from alertrouter.store import queries
+from processes import notification
+from serving import TARGETS, Running, running
+
+WATCHDOG = Route((parse_matcher('alertname="Watchdog"'),), "oncall", heartbeat=timedelta(minutes=10), line=5)
+ROUTING = Routing(TARGETS, (WATCHDOG,), "oncall")
+
+
+def beat(**given: Any) -> dict[str, Any]:
+    body = notification("Watchdog", group="watchdog", **given)
+    for alert in body["alerts"]:
+        alert["labels"]["severity"] = "none"
+    return body
+
+
+async def open_incidents(router: Running) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await router.http.get("/api/v1/incidents?status=open")).json()["incidents"]
+    return found
+
+
+async def after(router: Running, **duration: float) -> list[dict[str, Any]]:
+    """The open incidents, so much later, when all that was due is done."""
+    router.clock.pass_(**duration)
+    router.service.worker.poke()
+    await router.settled()
+    return await open_incidents(router)
+
+
+async def looked(router: Running) -> None:
+    """Let the worker look at the heartbeats once."""
+    before = router.service.worker.last_cycle.get("timers", 0)
+    router.service.worker.poke()
+    while router.service.worker.last_cycle.get("timers", 0) == before:
+        await router.settled()
+
+
+async def test_beats_open_no_incident_and_page_nobody(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        for _ in range(3):
+            assert (await router.post(beat())).json() == {"incidents": []}
+            router.clock.pass_(minutes=9)
+            await looked(router)
+        assert (await open_incidents(router), await router.settled()) == ([], [])
+
+
+async def test_a_heartbeat_that_does_not_come_pages_and_escalates_and_is_over_when_it_is_back(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=9, seconds=59)
+        await looked(router)
+        assert await open_incidents(router) == []
+        router.clock.pass_(seconds=1)
+        await looked(router)
+        [incident] = await open_incidents(router)
+        assert (incident["severity"], incident["target"]) == ("critical", "oncall")
+        assert incident["title"].startswith("HeartbeatLost on a: Watchdog is not heard any more: the last beat came at 20")
+        router.clock.pass_(minutes=15)
+        await looked(router)
+        assert [one["event_action"] for one in await router.settled()] == ["trigger", "trigger"]
+        await router.post(beat())
+        assert await open_incidents(router) == []
+        ended = (await router.http.get(f"/api/v1/incidents/{incident['id']}")).json()
+        assert (ended["status"], ended["resolve_reason"]) == ("resolved", "the heartbeat is back")
+        assert [one["event_action"] for one in await router.settled()][2:] == ["resolve", "resolve"]
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        [second] = await open_incidents(router)
+        assert second["previous"] == incident["id"]
+
+
+async def test_a_resolved_body_is_no_beat(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=9)
+        assert (await router.post(beat(firing=False))).status_code == 200
+        router.clock.pass_(minutes=1)
+        await looked(router)
+        assert len(await open_incidents(router)) == 1
+
+
+async def test_each_source_and_alert_is_a_heartbeat_of_its_own(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        for source, instance in (("eu", "a"), ("us", "a"), ("us", "b")):
+            await router.post(beat(instance=instance), f"/webhooks/alertmanager/{source}")
+        router.clock.pass_(minutes=5)
+        await router.post(beat(), "/webhooks/alertmanager/us")
+        router.clock.pass_(minutes=5)
+        await looked(router)
+        found = await open_incidents(router)
+        assert sorted((one["source"], one["title"].split(":")[0]) for one in found) == [
+            ("eu", "HeartbeatLost on a"),
+            ("us", "HeartbeatLost on b"),
+        ]
+
+
+async def test_a_route_that_never_saw_a_beat_pages_one_interval_after_the_start(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        await looked(router)
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        [incident] = await open_incidents(router)
+        assert "no beat ever came" in incident["title"]
+        await router.post(beat())
+        assert await open_incidents(router) == []
+        router.clock.pass_(minutes=9)
+        await looked(router)
+        assert await open_incidents(router) == []
+
+
+async def test_a_start_gives_an_overdue_heartbeat_its_interval_once(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        await looked(router)
+        router.service.worker._watched = ROUTING
+        router.clock.pass_(minutes=30)  # nobody was there: as after a start
+        router.service.worker._watched = None
+        await looked(router)
+        assert await open_incidents(router) == []
+        router.clock.pass_(minutes=9)
+        await looked(router)
+        assert await open_incidents(router) == []
+        router.clock.pass_(minutes=30)
+        router.service.worker._watched = None  # it is restarted again, and again
+        await looked(router)
+        assert len(await open_incidents(router)) == 1
+
+
+async def test_a_lost_heartbeat_survives_a_restart_and_pages_once(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        [incident] = await open_incidents(router)
+        await router.settled()
+        router.service.worker._watched = None
+        router.clock.pass_(minutes=1)
+        await looked(router)
+        assert [one["id"] for one in await open_incidents(router)] == [incident["id"]]
+        other = Service(router.service.settings, ROUTING, Clock(lambda: router.clock.now))
+        await other.start()  # a second replica
+        other.worker.poke()
+        await looked(router)
+        await other.stop()
+        assert [one["id"] for one in await open_incidents(router)] == [incident["id"]]
+        assert len(await router.settled()) == 1
+
+
+async def test_heartbeats_of_a_route_that_is_gone_end_quietly(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        [incident] = await open_incidents(router)
+        await router.rotate(Routing(TARGETS, (replace(WATCHDOG, matchers=(parse_matcher('alertname="Other"'),)),), "oncall"))
+        await looked(router)
+        assert await open_incidents(router) == []
+        with router.service.database.read() as session:
+            story = queries.story(session, incident["id"])
+        assert story
+        assert story.incident.resolve_reason == "its route is not in the routing file any more"
+        router.clock.pass_(minutes=9)
+        await looked(router)
+        assert await open_incidents(router) == []
+
+
+async def test_alerts_beside_a_heartbeat_in_one_body_are_paged_as_ever(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path, routing=ROUTING) as router:
+        body = beat()
+        body["alerts"] += notification("DatabaseDown")["alerts"]
+        assert len((await router.post(body)).json()["incidents"]) == 1
