@@ -16,7 +16,7 @@ import typer
 from alertrouter import drill_command, routing_commands, runbook_commands
 from alertrouter.console import fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
-from alertrouter.settings import Settings, unknown_variables
+from alertrouter.settings import Settings, in_clear, unknown_variables
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
 db = typer.Typer(no_args_is_help=True, help="The database.")
@@ -79,9 +79,25 @@ def _missing(settings: Settings, routing: Routing) -> list[str]:
     if "runbooks_dir" in settings.model_fields_set:
         missing = [folder for folder in settings.runbooks_dir if not folder.is_dir()]
         problems += [f"ALERTROUTER_RUNBOOKS_DIR: there is no folder {folder}" for folder in missing]
+    problems += _wrong_fallback(settings)
     if settings.escalate_to and routing.target_named(settings.escalate_to) is None:
         problems.append(f"ALERTROUTER_ESCALATE_TO: there is no target {settings.escalate_to}")
     return problems
+
+
+def _wrong_fallback(settings: Settings) -> list[str]:
+    """Why pages could not go other ways; the addresses hold passwords and are not shown."""
+    if not settings.fallback_urls:
+        return []
+    try:
+        from alertrouter.fallback import FallbackUrlError, Ways
+    except ImportError:
+        return ["ALERTROUTER_FALLBACK_URLS: it wants Apprise: install alertrouter[fallback]"]
+    try:
+        Ways(in_clear(settings.fallback_urls))
+    except FallbackUrlError as problem:
+        return [f"ALERTROUTER_FALLBACK_URLS: {problem}"]
+    return []
 
 
 @app.command()

@@ -20,7 +20,7 @@ from alertrouter.incidents import (
 )
 from alertrouter.pagerduty.rest import Found
 from alertrouter.pagerduty.webhooks import Webhook
-from alertrouter.store import incidents, links
+from alertrouter.store import fallback, incidents, links
 from alertrouter.store.database import Transaction
 from alertrouter.tables import DeliveryRow
 
@@ -163,14 +163,24 @@ def _is_settled(incident: Incident, now: datetime) -> bool:
     return incident.acknowledged_at is not None and now - incident.acknowledged_at > SETTLED
 
 
-def warn_unconfirmed(tx: Transaction, lists: Sequence[Sequence[DeliveryRow]]) -> list[int]:
-    """Say, once for each, of which pages PagerDuty has told nothing; how many."""
-    return [sum(_warn(tx, one) for one in late) for late in lists]
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """Pages that PagerDuty took and told nothing of; `fallback` holds the incidents whose route wants the fallback then."""
+
+    late: Sequence[DeliveryRow]
+    fallback: frozenset[str] = frozenset()
 
 
-def _warn(tx: Transaction, delivery: DeliveryRow) -> bool:
+def warn_unconfirmed(tx: Transaction, lists: Sequence[Unconfirmed]) -> list[int]:
+    """Say, once for each page; how many."""
+    return [sum(_warn(tx, one, found.fallback) for one in found.late) for found in lists]
+
+
+def _warn(tx: Transaction, delivery: DeliveryRow, wants_fallback: frozenset[str]) -> bool:
     assert delivery.id is not None
     is_news = links.warn_unconfirmed(tx, delivery.id)
     if is_news:
         incidents.tell(tx, delivery.incident_id, "unconfirmed", to=delivery.target)
+        if delivery.incident_id in wants_fallback:
+            fallback.ask(tx, [(delivery.incident_id, "PagerDuty took this page and has opened no incident for it")])
     return is_news

@@ -1,9 +1,10 @@
 """From a claimed delivery to the event that PagerDuty gets: PURE."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from alertrouter.deliveries import Job
-from alertrouter.incidents import Member, Page
+from alertrouter.incidents import Member, Page, State
 from alertrouter.incidents.draft import leader_of
 from alertrouter.pagerduty import events
 from alertrouter.runbooks.commands import Values
@@ -20,22 +21,31 @@ def event(job: Job, public_url: str) -> dict[str, object]:
     delivery = job.delivery
     if delivery.action != "trigger":
         return events.follow(delivery.action, delivery.key)
-    paging = _paging(job, public_url)
+    paging = _paging(job.state, job.sections, delivery.key, public_url)
     return events.minimal(paging) if delivery.cut else events.trigger(paging)
 
 
-def _paging(job: Job, public_url: str) -> events.Paging:
-    incident = job.state.incident
-    members = _leading_first(job)
-    section = job.sections.get(incident.section or "")
-    page = next(page for page in incident.pages if page.key == job.delivery.key)
+def in_words(state: State, sections: Mapping[str, Section], public_url: str) -> tuple[str, str]:
+    """The page that opened an incident as a title and a text, for other ways than PagerDuty."""
+    trigger: dict[str, Any] = events.trigger(_paging(state, sections, state.incident.id, public_url))
+    payload = trigger["payload"]
+    details = [f"{name.partition(' ')[2]}:\n{text}" for name, text in sorted(payload["custom_details"].items())]
+    links = [f"{link['text']}: {link['href']}" for link in trigger["links"]]
+    return payload["summary"], "\n\n".join([*details, "\n".join(links)])
+
+
+def _paging(state: State, sections: Mapping[str, Section], key: str, public_url: str) -> events.Paging:
+    incident = state.incident
+    members = _leading_first(state)
+    section = sections.get(incident.section or "")
+    page = next(page for page in incident.pages if page.key == key)
     return events.Paging(
         key=page.key,
         reason=_reason(page, incident.id),
         to=page.target,
         incident=incident,
         members=members,
-        steps=_steps(members, job.sections, public_url),
+        steps=_steps(members, sections, public_url),
         incident_url=incident_url(public_url, incident.id),
         client_url=page_url(public_url, page.key),
         runbook_url=section_url(public_url, section.path, section.anchor) if section else None,
@@ -49,9 +59,9 @@ def _reason(page: Page, incident_id: str) -> events.Reason:
     return "opened" if page.key == incident_id else "follow-up"
 
 
-def _leading_first(job: Job) -> list[Member]:
-    leader = leader_of(job.state.members)
-    others = [member for member in job.state.members.values() if member is not leader]
+def _leading_first(state: State) -> list[Member]:
+    leader = leader_of(state.members)
+    others = [member for member in state.members.values() if member is not leader]
     return [leader, *others] if leader else others
 
 

@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from alertrouter import telemetry
 from alertrouter.clock import Clock
-from alertrouter.feedback import Heard, Looked, compare, warn_unconfirmed
+from alertrouter.feedback import Heard, Looked, Unconfirmed, compare, warn_unconfirmed
 from alertrouter.pagerduty.rest import CannotAskError, Found, RestClient
 from alertrouter.pagerduty.webhooks import Webhook
+from alertrouter.planning import Playbook
 from alertrouter.store import queries
 from alertrouter.store.database import Database, UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError, Writer
@@ -33,11 +34,11 @@ _log = structlog.get_logger()
 class Reconciler:
     """What one process asks PagerDuty; without `rest` (no API token) it goes by what webhooks say."""
 
-    def __init__(self, database: Database, writer: Writer, rest: RestClient | None, public_url: str) -> None:
+    def __init__(self, database: Database, writer: Writer, rest: RestClient | None, playbook: Callable[[], Playbook]) -> None:
         self._database = database
         self._writer = writer
         self._rest = rest
-        self._public_url = public_url
+        self._playbook = playbook
         self._limit = asyncio.Semaphore(_MOST_AT_ONCE)
 
     @property
@@ -49,7 +50,7 @@ class Reconciler:
 
         Takes a few seconds at most, whatever PagerDuty does.
         """
-        key = key_of(webhook.client_url, self._public_url)
+        key = key_of(webhook.client_url, self._playbook().public_url)
         keys: Sequence[str] = [key] if key else []
         into = None
         if self._rest and webhook.pagerduty_id:
@@ -125,7 +126,13 @@ class Reconciler:
             await self._look(keys)
             late, _ = await asyncio.to_thread(self._unconfirmed, before)
         if late and (self._rest or are_linked):
-            telemetry.UNCONFIRMED.inc(await self._writer.submit(warn_unconfirmed, late))
+            wanted = await asyncio.to_thread(self._wanting_fallback, late)
+            telemetry.UNCONFIRMED.inc(await self._writer.submit(warn_unconfirmed, Unconfirmed(late, wanted)))
+
+    def _wanting_fallback(self, late: Sequence[DeliveryRow]) -> frozenset[str]:
+        with self._database.read() as session:
+            labels = {one.incident_id: queries.labels_of(session, one.incident_id) for one in late}
+        return frozenset(one for one, found in labels.items() if self._playbook().routing.route(found).fallback)
 
     def _is_linked(self, pagerduty_id: str) -> bool:
         with self._database.read() as session:

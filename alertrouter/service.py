@@ -18,7 +18,7 @@ from alertrouter.reconciler import Reconciler
 from alertrouter.reload import Files
 from alertrouter.routing import Routing
 from alertrouter.runbooks.library import Library
-from alertrouter.settings import Settings
+from alertrouter.settings import Settings, in_clear
 from alertrouter.store import migrations
 from alertrouter.store.database import Database, UnavailableError, is_unavailable
 from alertrouter.store.writer import Writer
@@ -65,12 +65,13 @@ class Service:
         self.writer = Writer(self.database)
         self._stack.callback(self.writer.close)
         self._run(self.writer.run())
-        self.reconciler = Reconciler(self.database, self.writer, self._rest_client(), self.base_url)
+        self.reconciler = Reconciler(self.database, self.writer, self._rest_client(), lambda: self.playbook)
         self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, self.reconciler.before_steps)
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
         hears = self.settings.pagerduty_webhook_secrets or self.settings.pagerduty_api_token
         self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
+        self._run(self._fall_back())
         self.files.on_change = self.worker.poke
         self._run(self.files.run())
         self._listen()
@@ -89,6 +90,14 @@ class Service:
         rest = RestClient(self.settings.pagerduty_api_url, token)
         self._stack.push_async_callback(rest.aclose)
         return rest
+
+    async def _fall_back(self) -> None:
+        """Send what does not get through other ways, where there are any."""
+        if self.settings.fallback_urls:
+            from alertrouter.fallback import Fallback, Ways  # noqa: PLC0415 - an extra that few install
+
+            ways = Ways(in_clear(self.settings.fallback_urls))
+            await Fallback(self.database, self.writer, ways, self.settings.fallback_after, lambda: self.playbook).run()
 
     def _listen(self) -> None:
         """SIGHUP reads the files again, where a process can hear it."""

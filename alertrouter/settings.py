@@ -64,6 +64,7 @@ _SECRETS = frozenset(
         "pagerduty_routing_key",
         "pagerduty_api_token",
         "pagerduty_webhook_secrets",
+        "fallback_urls",
         "webhook_tokens",
         "api_tokens",
         "api_token",
@@ -92,6 +93,8 @@ class Settings(BaseSettings):
     pagerduty_api_token: SecretStr | None = None
     pagerduty_api_from: str = ""
     pagerduty_webhook_secrets: Secrets = ()
+    fallback_urls: Secrets = ()
+    fallback_after: Duration = timedelta(minutes=3)
     confirm_within: Duration = timedelta(minutes=2)
     webhook_tokens: Secrets = ()
     api_tokens: Secrets = ()

@@ -252,6 +252,22 @@ class HeartbeatRow(SQLModel, table=True):
     incident_id: str | None = Field(default=None, sa_type=Text)
 
 
+class FallbackRow(SQLModel, table=True):
+    """A page that goes other ways than through PagerDuty, once for each incident; `due_at` is a lease's end while it is sent."""
+
+    __tablename__ = "fallback"
+    __table_args__ = (
+        Index("fallback_due", "due_at", sqlite_where=text("sent_at IS NULL"), postgresql_where=text("sent_at IS NULL")),
+    )
+
+    incident_id: str = Field(primary_key=True, sa_type=Text)
+    why: str = Field(sa_type=Text)
+    asked_at: datetime = Field(sa_type=Moment)
+    due_at: datetime = Field(sa_type=Moment)
+    attempts: int = Field(sa_type=Integer)
+    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
 class UnreadableRow(SQLModel, table=True):
     """An alert that could not be read, kept for people to see."""
 

@@ -61,6 +61,8 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "unconfirmed": lambda detail: f"PagerDuty took the page to {detail.get('to')} and has opened no incident for it",
     "merged": lambda detail: f"Merged in PagerDuty by {detail.get('by') or 'somebody'}",
     "in_pagerduty": _in_pagerduty,
+    "fallback": lambda detail: f"The page went by {_listed(detail.get('ways'))}, too: {detail.get('why')}",
+    "fallback_failed": lambda detail: f"The fallback by {_listed(detail.get('ways'))} failed and is tried again",
     "reopened": lambda detail: f"Reopened by {detail.get('by')}",
     "page_resolved": lambda detail: f"The page to {_listed(detail.get('to'))} was resolved by {detail.get('by')}",
     "resolved": _resolved,

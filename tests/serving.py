@@ -87,6 +87,15 @@ class Running:
         await until(self._is_settled)
         return await self.events()
 
+    async def settled_but_failing(self) -> None:
+        """Wait until every delivery that is due has been tried and recorded."""
+
+        async def tried() -> bool:
+            pending = (await self.http.get("/api/v1/deliveries?state=pending&limit=500")).json()["deliveries"]
+            return all(one["error"] for one in pending) and not self.service.worker._in_flight
+
+        await until(tried)
+
     async def _is_settled(self) -> bool:
         now = rfc3339(self.clock.now)
         incidents = (await self.http.get("/api/v1/incidents?status=open&limit=500")).json()["incidents"]

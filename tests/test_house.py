@@ -12,7 +12,7 @@ FLOORS = [
     {"routing_model", "routing_file", "planning", "deliveries", "paging"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "heartbeats", "feedback", "reconciler", "worker", "coverage", "reload"},
+    {"intake", "actions", "heartbeats", "feedback", "reconciler", "worker", "coverage", "reload", "fallback"},
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},

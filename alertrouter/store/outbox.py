@@ -83,7 +83,7 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
         _lease,
         [{"b_id": one.id, "attempts": one.attempts + 1, "due_at": lease, "key_fingerprint": keys[one.id]} for one in live],
     )
-    sections = _sections(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
+    sections = sections_of(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
     jobs = (Job(one, states[one.incident_id], sections, keys[one.id]) for one in live)
     more = bool(over) or len(due) == wish.limit
     return Claimed(tuple(jobs), more, None if more else _next_due(tx, wish))
@@ -103,7 +103,8 @@ def _routing_key_for(tx: Transaction, delivery: Delivery, trigger: Trigger, stat
     return wish.keys[paged] if paged else None
 
 
-def _sections(tx: Transaction, states: Sequence[State]) -> dict[str, Section]:
+def sections_of(tx: Transaction, states: Sequence[State]) -> dict[str, Section]:
+    """The sections of all members of these incidents, by revision."""
     revisions = {member.section for state in states for member in state.members.values() if member.section}
     if not revisions:
         return {}

@@ -9,7 +9,16 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
 from alertrouter.store.codec import LONGEST_NAME
-from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, PagerDutyPageRow, SectionRow, TimelineRow, UnreadableRow
+from alertrouter.tables import (
+    AlertRow,
+    DeliveryRow,
+    FallbackRow,
+    IncidentRow,
+    PagerDutyPageRow,
+    SectionRow,
+    TimelineRow,
+    UnreadableRow,
+)
 
 MOST_MEMBERS = 1000
 
@@ -178,3 +187,31 @@ def open_pages(session: Session, most: int) -> dict[str, list[str]]:
     is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
     query = select(IncidentRow.id, IncidentRow.pages).where(is_open).order_by(desc(col(IncidentRow.id))).limit(most)
     return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}
+
+
+def stuck_pages(session: Session, before: datetime, most: int) -> list[tuple[str, str, dict[str, str]]]:
+    """Open incidents with a page that PagerDuty refused, or that has been tried since before then, and no fallback yet.
+
+    With each the reason, and the labels of one of its alerts.
+    """
+    asked = select(FallbackRow.incident_id).where(FallbackRow.incident_id == DeliveryRow.incident_id).exists()
+    is_late = (col(DeliveryRow.state) == "pending") & (col(DeliveryRow.attempts) > 0) & (col(DeliveryRow.created_at) <= before)
+    query = (
+        select(DeliveryRow.incident_id, DeliveryRow.state, DeliveryRow.error)
+        .join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id))
+        .where(col(IncidentRow.status).in_(("triggered", "acknowledged")), DeliveryRow.action == "trigger", ~asked)
+        .where(is_late | (col(DeliveryRow.state) == "dead"))
+        .limit(most)
+    )
+    found: dict[str, str] = {}
+    for incident_id, state, error in session.exec(query):
+        how = "PagerDuty refused this page" if state == "dead" else "PagerDuty could not be given this page"
+        found.setdefault(incident_id, f"{how}: {error}" if error else how)
+    return [(incident_id, why, labels_of(session, incident_id)) for incident_id, why in found.items()]
+
+
+def labels_of(session: Session, incident_id: str) -> dict[str, str]:
+    """The labels of one of an incident's alerts, a firing one if there is one."""
+    query = select(AlertRow).where(AlertRow.incident_id == incident_id).order_by(desc(col(AlertRow.firing)))
+    alert = session.exec(query.limit(1)).first()
+    return alert.labels if alert else {}
