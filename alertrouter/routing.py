@@ -125,6 +125,7 @@ def key_fingerprint(routing_key: str) -> str:
 class Routing:
     """Targets and routes of one routing file; `lint_ignored` are the codes of the runbooks' lint that it switches off.
 
+    `external_labels` are those that Prometheus adds to all that it sends, which no rule tells.
     `alertmanagers` has, for each source, the addresses of the Alertmanagers that send as it. `files` are what it was read from.
     """
 
@@ -134,6 +135,7 @@ class Routing:
         routes: Iterable[Route],
         default_target: str,
         lint_ignored: Iterable[str] = (),
+        external_labels: Iterable[str] = (),
         *,
         alertmanagers: Mapping[str, tuple[str, ...]] | None = None,
         files: Iterable[Path] = (),
@@ -143,6 +145,7 @@ class Routing:
         self.heartbeats = tuple(route for route in self.routes if route.heartbeat)
         self.default_target = default_target
         self.lint_ignored = frozenset(lint_ignored)
+        self.external_labels = frozenset(external_labels)
         self.alertmanagers = dict(alertmanagers or {})
         self.files = tuple(files)
         self._default_route = Route((), default_target)

@@ -126,7 +126,8 @@ class _Reader:
         ]
         routes = (self._route(number, one, model.default_target) for number, one in enumerate(model.routes))
         alertmanagers = {source: tuple(urls) for source, urls in model.alertmanagers.items()}
-        return Routing(targets, routes, model.default_target, model.lint.ignore, alertmanagers=alertmanagers, files=files)
+        lint = model.lint
+        return Routing(targets, routes, model.default_target, lint.ignore, lint.labels, alertmanagers=alertmanagers, files=files)
 
     def _find_hidden(self, routing: Routing) -> None:
         for number, route in enumerate(routing.routes):

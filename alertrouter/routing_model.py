@@ -185,6 +185,7 @@ class RouteModel(_Model):
 
 class _Lint(_Model):
     ignore: list[Annotated[str, AfterValidator(_code)]] = []
+    labels: list[str] = []
 
 
 class File(_Model):

@@ -3,6 +3,7 @@
 import difflib
 import glob
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from alertrouter.runbooks.section import Section
 from alertrouter.runbooks.skeleton import skeleton
 from alertrouter.settings import Settings
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would act on them
 app = typer.Typer(no_args_is_help=True, help="The runbooks.")
 
 
@@ -84,6 +86,7 @@ def findings(library: Library, settings: Settings, routing: Routing, rules: Sequ
         unknown_targets=lambda phrase: [name for name, known in named_targets(routing, phrase).items() if known is None],
         public_url=settings.base_url,
         ignored=routing.lint_ignored,
+        external=routing.external_labels,
     )
     files = {path: str(file) for path, file in shelf.files.items()}
     broken = [Finding(one.file, one.line, "unreadable-file", one.why) for one in shelf.troubles]
@@ -159,7 +162,7 @@ def show(
         hint = f"; is it {near[0]}?" if near else f"; `alertrouter runbooks new {alertname}` writes a skeleton"
         fail(f"no section names {alertname}{hint}")
     section, values = match.section, Values(labels)
-    markdown = f"{'#' * max(section.level, 1)} {section.title}\n\n{to_markdown(section.text, values)}"
+    markdown = _CONTROL.sub("\ufffd", f"{'#' * max(section.level, 1)} {section.title}\n\n{to_markdown(section.text, values)}")
     if raw:
         typer.echo(markdown)
         return

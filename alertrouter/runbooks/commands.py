@@ -26,7 +26,15 @@ _PLACEHOLDER = re.compile(
 
 # What every shell sets by itself: `$HOME` is not the alert's `home`.
 _SHELLS_OWN = frozenset("HOME PATH PWD OLDPWD SHELL USER LOGNAME UID EUID PPID IFS RANDOM SECONDS LINENO TERM LANG _".split())  # noqa: SIM905
-_ASSIGNED = re.compile(r"\b([A-Z_][A-Z0-9_]*)\+?=|\b(?:for|read(?:\s+-\w+)*|select)\s+([A-Z_][A-Z0-9_]*)\b", re.ASCII)
+_UPPER = r"[A-Z_][A-Z0-9_]*"
+# `X=` and `${X:=`, but not `X=$X`, which passes on what it has; and every name after a word that sets or reads variables.
+_ASSIGNED = re.compile(rf"(?<![\w$])({_UPPER})\+?=(?![\"']?\$\{{?\1\b)|\$\{{({_UPPER}):?=", re.ASCII)
+_SETS = re.compile(
+    r"\b(?:for|select|read|mapfile|readarray|getopts|declare|typeset|local|export|readonly|unset|printf\s+-v)\b([^;|&\n]*)"
+)
+_NAME = re.compile(rf"(?<![\w${{=-])({_UPPER})\b(?!=)", re.ASCII)
+# What a terminal acts on although it stands in quotes, and what turns the order of letters around.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 # How a shell reads, as far as quoting needs it: in each state, what ends or changes it. A hole (NUL) is a placeholder; one
 # right after an active `\` or `$` would be changed by it, so it is blocked. "unsure" is never left: substitutions,
@@ -97,7 +105,8 @@ class Placeholder:
 
 def placeholders(code: str) -> list[Placeholder]:
     """The places in `code`, in order. A variable that the code itself sets, or that every shell has, is none."""
-    own = _SHELLS_OWN.union(*(match.groups(default="") for match in _ASSIGNED.finditer(code)))
+    set_ = (name for words in _SETS.findall(code) for name in _NAME.findall(words))
+    own = _SHELLS_OWN.union(set_, *(match.groups(default="") for match in _ASSIGNED.finditer(code)))
     found = (_placeholder(match) for match in _PLACEHOLDER.finditer(code) if not match["template"])
     return [one for one in found if one.kind != "variable" or one.name not in own]
 
@@ -124,8 +133,8 @@ def fill(code: str, values: Values) -> str:
 def fill_parts(code: str, values: Values, shell: bool = True) -> list[tuple[str, Kind]]:
     """The same in parts, in order, each with its kind; a `missing` part is the placeholder as it is written.
 
-    With `shell` false the code is in another language: only values that are harmless everywhere are filled in. A variable
-    `$X` that is no label of the alert is the shell's, not missing; in single quotes it is text.
+    With `shell` false the code is in another language: only values that are harmless everywhere are filled in. In single
+    quotes a variable `$X` is text.
     """
     places = placeholders(code)
     contexts = _contexts(_with_holes(code, places)) if shell else [("", "unsure")] * len(places)
@@ -133,16 +142,24 @@ def fill_parts(code: str, values: Values, shell: bool = True) -> list[tuple[str,
     at = 0
     for place, (state, context) in zip(places, contexts, strict=True):
         value = place.value(values)
-        if place.kind == "variable" and (value is None or state == "single"):
+        if place.kind == "variable" and (state == "single" or (value is None and not shell)):
             continue
         if place.start > at:
             parts.append((code[at : place.start], "plain"))
-        word = None if value is None else _word(value, context, code[place.end : place.end + 1])
+        word = None
+        if value is not None and not (shell and value.startswith("-") and _begins_word(code, place.start)):
+            word = _word(value, context, code[place.end : place.end + 1])
         parts.append((code[place.start : place.end], "missing") if word is None else (word, "filled"))
         at = place.end
     if at < len(code):
         parts.append((code[at:], "plain"))
     return parts
+
+
+def _begins_word(code: str, at: int) -> bool:
+    """Whether what stands there would be a word of its own, which a command may take for an option."""
+    before = code[:at].rstrip("\"'")
+    return not before or before[-1].isspace() or before[-1] in ";|&("
 
 
 def _with_holes(code: str, places: Sequence[Placeholder]) -> str:
@@ -164,6 +181,7 @@ def _contexts(template: str) -> list[tuple[str, str]]:
             found.append(state if kind == "hole" else kind)
         elif kind != "escape":
             state = kind
+    found = [_nested(template, place, context) for place, context in zip(_holes(template), found, strict=True)]
     doubtful: set[str] = set()
     if state in {"single", "double"} or _READS_AGAIN_WORD.search(template):
         doubtful = {"top", "single", "double", "comment"}
@@ -172,9 +190,22 @@ def _contexts(template: str) -> list[tuple[str, str]]:
     return [(context, "unsure" if context in doubtful else context) for context in found]
 
 
+def _holes(template: str) -> list[int]:
+    return [place for place, char in enumerate(template) if char == "\0"]
+
+
+def _nested(template: str, place: int, context: str) -> str:
+    """A quoted text that holds the other kind of quote is a program in a language of its own: nothing is certain there."""
+    quote, other = {"single": ("'", '"'), "double": ('"', "'")}.get(context, ("", ""))
+    if not quote:
+        return context
+    start, end = template.rfind(quote, 0, place), template.find(quote, place)
+    return "unsure" if other in template[start : end if end > 0 else None] else context
+
+
 def _word(value: str, context: str, following: str) -> str | None:
     """`value` as it must be written in its context; None if nothing is certain there."""
-    if context == "blocked" or "\0" in value:
+    if context == "blocked" or _UNSAFE.search(value):
         return None
     quoted = shlex.quote(value)
     if quoted == value:

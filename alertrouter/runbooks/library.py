@@ -1,5 +1,6 @@
 """What the runbook folders hold, kept up to date."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from alertrouter.runbooks.match import Index
 from alertrouter.runbooks.parse import parse
 from alertrouter.runbooks.section import Document
 
+_GONE_SECONDS = 2.0
 _STILL_COUNTS = "; what was read before still counts"
 
 
@@ -45,12 +47,14 @@ class _Kept:
 class Library:
     """The folders, and on its `shelf` what they held when last loaded; of two files with one path the first folder's counts."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], clock: Callable[[], float] = time.monotonic) -> None:
         self.folders = tuple(folders)
+        self._clock = clock
         self.shelf = Shelf()
         self.loaded = False
         self._kept: dict[Path, _Kept] = {}
         self._heads: dict[Path, Head | None] = {}
+        self._gone: dict[Path, float] = {}
 
     def load(self, progress: Callable[[Path], None] | None = None) -> bool:
         """Read every `*.md` under the folders that has changed, and take all of it in at once; whether anything is new.
@@ -71,12 +75,20 @@ class Library:
                 known = {file: one for file, one in self._kept.items() if file.is_relative_to(place) and file not in kept}
                 troubles.append(Trouble(shown(place), 1, why + (_STILL_COUNTS if known else "")))
                 kept |= known
+            kept |= {file: one for file, one in self._just_gone(folder).items() if file not in kept}
         shelf = _shelf(kept, troubles)
         changed = not self.loaded or kept != self._kept or shelf.troubles != self.shelf.troubles
         if changed:
             self._kept, self.shelf = kept, shelf
         self.loaded = True
         return changed
+
+    def _just_gone(self, folder: Path) -> dict[Path, _Kept]:
+        """The files that were there a moment ago: an editor, or `git pull`, may be about to put them back."""
+        now = self._clock()
+        before = {file for file in self._kept if file.is_relative_to(folder) and not file.is_symlink() and not file.exists()}
+        self._gone = {file: self._gone.get(file, now) for file in before | self._gone.keys() if not file.exists()}
+        return {file: self._kept[file] for file in before if now - self._gone[file] < _GONE_SECONDS}
 
     def _look(self, file: Path, folder: Path) -> _Kept:
         """A file as it is now; what cannot be taken in leaves the version before."""

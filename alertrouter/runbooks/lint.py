@@ -49,7 +49,8 @@ class World:
     """What the runbooks are held against.
 
     `exists` tells whether there is a file at a path relative to the runbook folders; `unknown_targets` names the targets in a
-    step's `to` that nobody knows; `ignored` are the codes that are off everywhere. Without `rules` nothing is said of rules.
+    step's `to` that nobody knows; `ignored` are the codes that are off everywhere, `external` the
+    labels that Prometheus adds to all that it sends. Without `rules` nothing is said of rules.
     """
 
     rules: Sequence[Rule] | None = None
@@ -57,6 +58,7 @@ class World:
     unknown_targets: Callable[[str], Sequence[str]] = lambda _name: ()
     public_url: str = ""
     ignored: frozenset[str] = field(default_factory=frozenset)
+    external: frozenset[str] = field(default_factory=frozenset)
 
 
 def lint(documents: Sequence[Document], index: Index, world: World) -> list[Finding]:
@@ -70,7 +72,7 @@ def lint(documents: Sequence[Document], index: Index, world: World) -> list[Find
         unknown = [one for one in switches[document.path] if one.code not in CODES]
         said_of = ((one.line, "unknown-code", f"there is no code {one.code}") for one in unknown)
         found.update(_findings(document.path, said_of))
-    for path, line, code, message in lint_rules.check(documents, index, world.rules, world.public_url):
+    for path, line, code, message in lint_rules.check(documents, index, world.rules, world.public_url, world.external):
         found.update(_findings(path, [(line, code, message)]))
     by_rule = {(rule.path, rule.line): rule.ignored for rule in world.rules or ()}
     return sorted(

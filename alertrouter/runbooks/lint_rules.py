@@ -15,8 +15,13 @@ Said = tuple[str, int, str, str]
 _ALERT = re.compile(r"(?=\w*[a-z])(?=\w*[A-Z]\w*[A-Z]|[a-z]\w*[A-Z])[A-Za-z]\w+", re.ASCII)
 
 
-def check(documents: Sequence[Document], index: Index, rules: Sequence[Rule] | None, public_url: str) -> Iterator[Said]:
-    """What does not go together; without `rules` only what the sections say of each other."""
+def check(
+    documents: Sequence[Document], index: Index, rules: Sequence[Rule] | None, public_url: str, external: frozenset[str]
+) -> Iterator[Said]:
+    """What does not go together; without `rules` only what the sections say of each other.
+
+    `external` labels are those that Prometheus adds to all that it sends.
+    """
     sections = [section for document in documents for section in document.sections]
     by_name: dict[str, list[Section]] = {}
     for section in sections:
@@ -32,7 +37,7 @@ def check(documents: Sequence[Document], index: Index, rules: Sequence[Rule] | N
         used.update((section.path, section.anchor) for section in candidates)
         yield from _without_section(rule, index, candidates, public_url)
         for section in candidates:
-            yield from _placeholders(rule, section)
+            yield from _placeholders(rule, section, external)
     yield from _without_rule(documents, used)
 
 
@@ -92,14 +97,15 @@ def _without_section(rule: Rule, index: Index, candidates: Sequence[Section], pu
         yield rule.path, rule.line, "rule-without-section", message
 
 
-def _placeholders(rule: Rule, section: Section) -> Iterator[Said]:
+def _placeholders(rule: Rule, section: Section, external: frozenset[str]) -> Iterator[Said]:
     """Places in code that ask for what the alerts do not have. `<x>` may be for the person to fill, and is left alone."""
-    known = rule.known_labels() | section.labels.keys()
+    labels = rule.known_labels()
+    known = None if labels is None else labels | section.labels.keys() | external
     for token, line in places(parse_tokens(section.text), section.text_line):
         if token.type not in {"code_inline", "fence", "code_block"}:
             continue
         for place in placeholders(token.content):
-            is_unknown = place.kind == "labels" and place.name not in known and not place.by_hand
+            is_unknown = place.kind == "labels" and known is not None and place.name not in known and not place.by_hand
             if is_unknown or (place.kind == "annotations" and place.name not in rule.annotations):
                 down = token.content.count("\n", 0, place.start) + (token.type == "fence")
                 kind = place.kind.removesuffix("s")

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from alertrouter.runbooks.section import Document, Section
 
@@ -40,6 +40,9 @@ class Index:
         pointed = self._pointed((annotations or {}).get("runbook_url", ""), public_url, labels)
         if pointed:
             return pointed
+        return self._named(labels)
+
+    def _named(self, labels: Mapping[str, str]) -> Match | None:
         alertname = labels.get("alertname", "").casefold()
         heading = _first_fitting(self._headings.get(alertname, ()), labels)
         if heading:
@@ -53,42 +56,46 @@ class Index:
 
     def leads_nowhere(self, url: str, public_url: str = "") -> bool:
         """Whether a `runbook_url` points into this service or folder, and there is nothing."""
-        place = _place(url, public_url)
-        if place is None:
-            return False
-        asked = place[0].removeprefix("for/")
-        if asked != place[0]:
-            return self.find({"alertname": asked}) is None
-        return self._pointed(url, public_url, {}) is None
+        return _place(url, public_url) is not None and self._pointed(url, public_url, {}) is None
 
     def _pointed(self, url: str, public_url: str, labels: Mapping[str, str]) -> Match | None:
         """Follow `runbook_url`; one that names a file only means the alert's heading in it, if it has one."""
         place = _place(url, public_url)
         if place is None:
             return None
-        parts = place[0].split("/")
-        known = ("/".join(parts[start:]) for start in range(len(parts)))
-        path = next((path for path in known if (path, "") in self._places), None)
-        section = self._places.get((path, place[1])) if path else None
+        path, anchor, asked = place
+        if path.startswith("for/"):
+            found = self._named({**labels, **asked, "alertname": path.removeprefix("for/")})
+            return found and Match(found.section, f"The alert's runbook_url asks for {path.removeprefix('for/')}.")
+        known = self._known(path, anchor)
+        section = self._places.get((known, anchor)) if known else None
         if section is None:
             return None
-        headings = self._headings.get(labels.get("alertname", "").casefold(), ()) if not place[1] else ()
-        named = _first_fitting([heading for heading in headings if heading.path == path], labels)
-        return Match(named or section, f"The alert's runbook_url points to {url.strip()}.")
+        headings = self._headings.get(labels.get("alertname", "").casefold(), ()) if not anchor else ()
+        own = _first_fitting([heading for heading in headings if heading.path == known], labels)
+        return Match(own or section, f"The alert's runbook_url points to {url.strip()}.")
+
+    def _known(self, path: str, anchor: str) -> str | None:
+        """The file that a path ends with. Of a longer path a name alone is no sign: every folder may have a README.md."""
+        parts = path.split("/")
+        ends = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((end for end in ends if (end, "") in self._places and ("/" in end or end == path or anchor)), None)
 
 
-def _place(url: str, public_url: str) -> tuple[str, str] | None:
-    """Path and anchor of a URL into this service or folder; None for one that leads elsewhere."""
+def _place(url: str, public_url: str) -> tuple[str, str, dict[str, str]] | None:
+    """Path, anchor and asked labels of a URL into this service or folder; None for one that leads elsewhere."""
     own = public_url.rstrip("/") + "/runbooks/"
     url = url.strip()
     relative = url.removeprefix(own) if public_url else url
     try:
         parts = urlsplit(relative)
+        pairs = [value.partition("=") for name, value in parse_qsl(parts.query) if name == "label"]
     except ValueError:
         return None
     if not parts.path or parts.scheme or parts.netloc:
         return None
-    return posixpath.normpath(unquote(parts.path)).lstrip("/"), unquote(parts.fragment).casefold()
+    path = posixpath.normpath(unquote(parts.path)).lstrip("/")
+    return path, unquote(parts.fragment).casefold(), {name: value for name, _, value in pairs if name}
 
 
 def _first_fitting(sections: Iterable[Section], labels: Mapping[str, str]) -> Section | None:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,9 +14,12 @@ from alertrouter.runbooks.markdown import DEEPEST, children, parse_blocks, plain
 from alertrouter.runbooks.policy import find_policy, is_yaml, read_yaml
 from alertrouter.runbooks.section import Document, Problem, Section
 
+_BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _LONGEST_TITLE = 200
-_LABEL = r'\s*([\w.:-]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*'
+_LONGEST_FRONT = 65_536
+_LABEL = r"""\s*([\w.:-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*"""
 _LABELS = re.compile(rf"(?:{_LABEL}(?:,{_LABEL})*,?)?\s*\}}\s*")
+_ASKS = re.compile(r"\w+\s*\{.+\}")
 _ONE_LABEL = re.compile(_LABEL)
 
 
@@ -69,16 +72,18 @@ def _headings(tokens: Sequence[Token], problems: list[Problem]) -> list[_Heading
         if len(title) > _LONGEST_TITLE:
             problems.append((token.map[0] + 1, f"the heading has {len(title)} characters; it is cut to {_LONGEST_TITLE}"))
             title = title[: _LONGEST_TITLE - 1] + "…"
+        if _ASKS.fullmatch(title) and not read_heading(title)[1]:
+            problems.append((token.map[0] + 1, f"the labels in the heading {title} cannot be read"))
         anchor = _unique(github_anchor(title), anchors)
         if token.level == 0:
             headings.append(_Heading(at, token.map[0], token.map[1], int(token.tag[1]), title, anchor))
     return headings
 
 
-def _definitions(lines: Sequence[str], env: dict[str, Any]) -> list[tuple[int, str, str]]:
-    """The file's link definitions: line from 0, `[LABEL]` as links are compared, and the lines as they are written."""
+def _definitions(lines: Sequence[str], env: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """The file's link definitions by `[LABEL]`, as links are compared: the line from 0, and the lines as they are written."""
     found = env.get("references", {}).items()
-    return [(one["map"][0], f"[{label}]", "\n".join(lines[slice(*one["map"])])) for label, one in found if one.get("map")]
+    return {f"[{label}]": (one["map"][0], "\n".join(lines[slice(*one["map"])])) for label, one in found if one.get("map")}
 
 
 def _half_written(front: Token | None, lines: Sequence[str], tokens: Sequence[Token]) -> Problem | None:
@@ -86,8 +91,8 @@ def _half_written(front: Token | None, lines: Sequence[str], tokens: Sequence[To
     with_nul = next((number for number, line in enumerate(lines, 1) if "\0" in line), None)
     if with_nul:
         return with_nul, "there is a NUL character"
-    if front and not is_yaml(front.content):
-        return 1, "the front matter is not YAML"
+    if front and not (len(front.content) <= _LONGEST_FRONT and is_yaml(front.content)):
+        return 1, "the front matter is not YAML, or longer than 64 KiB"
     last = tokens[-1] if tokens else None
     if last and last.type == "fence" and last.map and last.map[1] == len(lines) and not _closes(lines[-1], last.markup):
         return last.map[0] + 1, "the code fence is never closed"
@@ -130,7 +135,7 @@ def _unique(anchor: str, taken: dict[str, int]) -> str:
 
 def _title(front: Token | None, headings: Sequence[_Heading]) -> str:
     """What the front matter says, else the first heading of level 1, else the first heading."""
-    values = read_yaml(front.content) if front else None
+    values = read_yaml(front.content) if front and len(front.content) <= _LONGEST_FRONT else None
     said = values.get("title") if isinstance(values, dict) else None
     if isinstance(said, str) and said.strip():
         return " ".join(said.split())
@@ -154,12 +159,14 @@ def _section(
     end: _Heading,
     lines: Sequence[str],
     tokens: Sequence[Token],
-    definitions: Sequence[tuple[int, str, str]],
+    definitions: Mapping[str, tuple[int, str]],
 ) -> Section:
     alertname, labels = read_heading(heading.title)
     text, skipped = _text(lines[heading.end : end.start])
-    written = " ".join(text.split()).lower().upper() if definitions else ""  # as CommonMark compares labels
-    used = [own for line, label, own in definitions if label in written and not heading.end <= line < end.start]
+    # As CommonMark compares labels.
+    written = set(_BRACKETED.findall(" ".join(text.split()).lower().upper())) if definitions else set()
+    there = (definitions[label] for label in sorted(written & definitions.keys()))
+    used = [own for line, own in there if not heading.end <= line < end.start]
     text = "\n\n".join([text, *used]) if used else text
     policy, line = find_policy(tokens[heading.at + 3 : end.at])
     digest = revision(heading.title, text)
@@ -172,7 +179,9 @@ def read_heading(title: str) -> tuple[str, dict[str, str]]:
     alertname, brace, rest = title.partition("{")
     if not brace or not _LABELS.fullmatch(rest):
         return title, {}
-    return alertname.strip(), {label: re.sub(r"\\(.)", r"\1", value) for label, value in _ONE_LABEL.findall(rest)}
+    return alertname.strip(), {
+        label: re.sub(r"\\(.)", r"\1", double or single) for label, double, single in _ONE_LABEL.findall(rest)
+    }
 
 
 def revision(title: str, text: str) -> str:

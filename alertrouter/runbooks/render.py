@@ -1,6 +1,7 @@
 """A section for people: HTML for the pages, plain text for PagerDuty, both with the commands filled in."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import urljoin
@@ -11,7 +12,7 @@ from markdown_it.tree import SyntaxTreeNode
 from markdown_it.utils import EnvType, OptionsDict
 
 from alertrouter.runbooks.commands import Kind, Values, fill_parts
-from alertrouter.runbooks.markdown import Markdown, is_comment, parse_tokens
+from alertrouter.runbooks.markdown import Markdown, is_comment, parse_tokens, places
 from alertrouter.runbooks.words import starts_steps
 
 _SHELLS = frozenset({"", "sh", "bash", "shell", "zsh", "ksh", "console", "shell-session", "terminal", "text"})
@@ -84,6 +85,8 @@ def cut(text: str, limit: int) -> str:
         return text
     kept = text[: max(limit - 1, 0)]  # room for a line break, which is dropped below, and the mark
     whole = kept.rpartition("\n")[0].rstrip()
+    while whole.endswith(":"):  # a heading that announces what is cut off
+        whole = whole.rpartition("\n")[0].rstrip()
     return f"{whole}\n…" if whole else (kept.rstrip() + "…")[: max(limit, 0)]
 
 
@@ -189,16 +192,33 @@ def _target(base: str, href: object) -> str:
 
 def to_markdown(section_text: str, values: Values) -> str:
     """The section's own markdown with its commands filled in; a value that would add lines leaves its command as it was."""
+    starts = [0, *(match.end() for match in re.finditer("\n", section_text))]
     done, at = [], 0
-    for token in _code_tokens(parse_tokens(section_text)):
-        filled = "".join(text for text, _ in _parts(token.content, token.info, values))
-        before, after = token.content.splitlines(), filled.splitlines()
-        for old, new in zip(before, after, strict=True) if len(before) == len(after) else ():
-            place = section_text.find(old, at)
-            if old != new and place >= 0:
+    for token, line in places(parse_tokens(section_text), 0):
+        if token.type not in {"fence", "code_block", "code_inline"}:
+            continue
+        at_least = max(at, starts[line + (token.type == "fence")])
+        for old, new in _rewritten(token, values):
+            place = section_text.find(old, at_least)
+            if place >= 0:
                 done += [section_text[at:place], new]
-                at = place + len(old)
+                at = at_least = place + len(old)
     return "".join(done) + section_text[at:]
+
+
+def _rewritten(token: Token, values: Values) -> Iterator[tuple[str, str]]:
+    """What stands in the markdown of a piece of code, and what is to stand there, line by line; code spans with their marks."""
+    filled = "".join(text for text, _ in _parts(token.content, token.info, values))
+    before, after = token.content.splitlines(), filled.splitlines()
+    if before == after or len(before) != len(after):
+        return
+    if token.type != "code_inline":
+        yield from ((old, new) for old, new in zip(before, after, strict=True) if old != new)
+        return
+    longest = max((len(run) for run in re.findall("`+", filled)), default=0)
+    mark = token.markup if longest < len(token.markup) else "`" * (longest + 1)
+    room = " " if filled.startswith("`") or filled.endswith("`") else ""
+    yield f"{token.markup}{token.content}{token.markup}", f"{mark}{room}{filled}{room}{mark}"
 
 
 def missing(section_text: str, values: Values) -> list[str]:

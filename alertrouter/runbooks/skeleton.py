@@ -38,6 +38,6 @@ def _prose(annotations: dict[str, str], *names: str) -> str:
 
 
 def _labels(rule: Rule | None) -> str:
-    known = sorted((rule.known_labels() if rule else set()) - _EVERYWHERE)
+    known = sorted(((rule and rule.known_labels()) or frozenset()) - _EVERYWHERE)
     shown = ", ".join(f"`{{{{ labels.{name} }}}}`" for name in known)
     return f"Commands can use what the alert brings: {shown}." if shown else ""

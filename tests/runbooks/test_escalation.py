@@ -19,7 +19,7 @@ BOTH = (step(0, "DBA"), step(20, "engineering", "acknowledged"))
     ("text", "policy", "line"),
     [
         ("### A\ntext\n**Escalação**: Se não resolver em 15min, escalar para engenharia\n", LATER, 3),
-        ("### A\n\n**Escalação:** Se não resolver em 15min,\nescalar para engenharia\n**Nota** x\n", LATER, 3),
+        ("### A\n\n**Escalação:** Se não resolver em 15min,\nescalar para engenharia\n**Dono:** x\n", LATER, 3),
         ("### A\nSeverity: high\nEscalation: Immediate to DBA\nOwner: me\n", (step(0, "DBA"),), 3),
         ("### A\n- Severity: high\n- **Escalation**: Immediate to DBA\n", (step(0, "DBA"),), 3),
         # sentences and items are steps, in the order of their times
@@ -34,8 +34,30 @@ BOTH = (step(0, "DBA"), step(20, "engineering", "acknowledged"))
         ("### A\n#### Mitigation\n**Escalation**: Immediate to DBA\n", (step(0, "DBA"),), 3),
         ("### A\n#### B\n**Escalation**: Immediate to DBA\n##### Escalation\nImmediate to DBA\n", None, None),
         ("### A\n#### B\ntext\n#### Escalation\nImmediate to DBA\n", (step(0, "DBA"),), 5),
-        # the first one counts
-        ("### A\nEscalation: Immediate to DBA\n\nEscalation: Immediate to X\n", (step(0, "DBA"),), 2),
+        # what is said twice is not guessed at
+        ("### A\nEscalation: Immediate to DBA\n\nEscalation: Immediate to X\n", None, 4),
+        # what stands around it belongs to it
+        ("### A\n**Escalation**: Immediate to DBA\n\n- If not acked in 20 min, escalate to engineering\n", BOTH, 2),
+        ("### A\n**Escalation**: Immediate to DBA\n**Only in production.**\n", None, 2),
+        ("### A\n**Escalation**: Immediate to DBA\n**Nota** x\n", None, 2),
+        ("### A\nEscalation: Immediate to DBA\nExceto: madrugada\n", None, 2),
+        ("### A\n**Escalation**: Immediate to DBA\n\nOnly in production, otherwise nobody.\n", None, 2),
+        ("### A\n**Escalation**: Immediate to DBA\n\nSee also the [backup](b.md).\n", (step(0, "DBA"),), 2),
+        ("### A\n- Escalation: Immediate to DBA\n  - only in production\n", None, 2),
+        ("### A\n#### Escalation\nImmediate to DBA\n##### After hours\nNobody.\n", None, 3),
+        ("### A\n#### Escalation\nImmediate to DBA\n\n<p>Except at night: nobody.</p>\n", None, 3),
+        ("### A\n#### Escalation\nImmediate to DBA\n\n    not at night\n", None, 3),
+        ("### A\n#### Escalation\nNever page at night.\n```yaml\n- {after: 0s, to: DBA}\n```\n", None, 3),
+        ("### A\n#### Escalation\n![Immediate to DBA](x.png)\n", None, 3),
+        # other ways to head it, and those that are only nearly one
+        ("### A\n#### Escalation policy\nImmediate to DBA\n", (step(0, "DBA"),), 3),
+        ("### A\n**Escalado** - Inmediata al DBA\n", (step(0, "DBA"),), 2),
+        ("### A\n**Escalation path**: Immediate to DBA\n", (step(0, "DBA"),), 2),
+        ("### A\n**Escalation**\n\nImmediate to DBA\n", (step(0, "DBA"),), 2),
+        ("### A\n**Escalation (production)**: Immediate to DBA\n", None, 2),
+        ("### A\n#### Escalation at night\nImmediate to DBA\n", None, 2),
+        ("### A\n| a | b |\n|-|-|\n| Escalation | Immediate to DBA |\n", None, 4),
+        ("### A\nEscalation is explained elsewhere: ask.\n", None, None),
         # stated, and not readable: where it is, and nothing guessed
         ("### A\n**Escalação**: ligar para o João\n", None, 2),
         ("### A\nEscalation: Immediate to DBA. Then have a coffee.\n", None, 2),

@@ -94,11 +94,31 @@ def test_a_name_that_is_not_utf_8_is_an_error_line(tmp_path: Path) -> None:
     assert errors(library) == [f"{tmp_path}/\\udcff.md:1: the name is not UTF-8"]
 
 
-def test_loading_again_takes_what_is_there_now(tmp_path: Path) -> None:
-    library = loaded(write(tmp_path, {"a.md": "# A"}))
-    (tmp_path / "a.md").unlink()
-    write(tmp_path, {"b.md": "# B"})
+class Seconds:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_loading_again_takes_what_is_there_now_and_forgives_a_file_that_is_away_for_a_moment(tmp_path: Path) -> None:
+    seconds = Seconds()
+    library = Library([write(tmp_path, {"a.md": "# A"})], seconds)
     library.load()
+    (tmp_path / "a.md").rename(tmp_path / "a.md~")
+    write(tmp_path, {"b.md": "# B"})
+    assert library.load()
+    assert library.shelf.index.find({"alertname": "A"})
+    (tmp_path / "a.md~").rename(tmp_path / "a.md")
+    seconds.now += 10
+    library.load()
+    (tmp_path / "a.md").unlink()
+    library.load()
+    assert library.shelf.index.find({"alertname": "A"})
+    seconds.now += 2
+    assert library.load()
     assert [document.path for document in library.shelf.documents] == ["b.md"]
     assert library.shelf.index.find({"alertname": "A"}) is None
 
@@ -114,7 +134,7 @@ GOOD = "# A\n\nThe good one.\n"
         (b"  \n\n", 1, "the file has been emptied"),
         (b"# A\n\nThe go\0\0\0\0", 3, "there is a NUL character"),
         (b"# A\n\n```sh\nkubectl get", 3, "the code fence is never closed"),
-        (b"---\ntitle: [\n---\n# A\nnew\n", 1, "the front matter is not YAML"),
+        (b"---\ntitle: [\n---\n# A\nnew\n", 1, "the front matter is not YAML, or longer than 64 KiB"),
         (b"x" * (1024 * 1024 + 1), 1, "larger than 1 MiB"),
     ],
 )
@@ -159,21 +179,28 @@ def test_nothing_new_is_no_change_and_every_edit_is_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_vanishes_keeps_what_it_held_and_one_that_comes_back_is_read(tmp_path: Path) -> None:
+    seconds = Seconds()
     folder = write(tmp_path / "r", {"a.md": GOOD, "deep/b.md": "# B"})
-    library = loaded(folder)
+    library = Library([folder], seconds)
+    library.load()
     folder.rename(tmp_path / "away")
     library.load()
     assert errors(library) == [f"{folder}:1: No such file or directory; what was read before still counts"]
     assert len(library.shelf.documents) == 2
     write(folder, {"a.md": "# A\n\nBack.\n"})
     library.load()
+    seconds.now += 2
+    library.load()
     assert (errors(library), len(library.shelf.documents), text_of_a(library)) == ([], 1, "Back.")
 
 
 def test_deleting_a_file_or_a_folder_in_it_is_an_edit(tmp_path: Path) -> None:
-    write(tmp_path, {"a.md": GOOD, "deep/b.md": "# B"})
-    library = loaded(tmp_path)
+    seconds = Seconds()
+    library = Library([write(tmp_path, {"a.md": GOOD, "deep/b.md": "# B"})], seconds)
+    library.load()
     shutil.rmtree(tmp_path / "deep")
+    library.load()
+    seconds.now += 2
     assert library.load()
     assert [document.path for document in library.shelf.documents] == ["a.md"]
     assert errors(library) == []
@@ -191,6 +218,8 @@ HOSTILE = {
     "backticks": "".join("`" * count + " " for count in range(1, 500)),
     "escalations": "**Escalation**: " + "if not resolved in " * 20_000,
     "definitions": "".join(f"[{number}]: /x\n" for number in range(20_000)),
+    "definitions and headings": "".join(f"[{n}]: /x\n" for n in range(15_000)) + "# x\n" * 6_000,
+    "a policy of many steps": "## Escalation\n" + "- 15 min: x\n" * 30_000,
     "yaml": "---\n" + "[" * 50_000 + "\n---\n# A",
 }
 
