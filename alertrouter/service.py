@@ -8,7 +8,7 @@ from dataclasses import replace
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from alertrouter import telemetry
+from alertrouter import backlog, telemetry
 from alertrouter.clock import Clock
 from alertrouter.coverage import measure
 from alertrouter.escalation import Step
@@ -23,7 +23,7 @@ from alertrouter.store.database import Database, UnavailableError, is_unavailabl
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
-_COVERAGE_SECONDS = 15
+_MEASURE_SECONDS = 15
 _log = structlog.get_logger()
 
 
@@ -66,7 +66,7 @@ class Service:
         self.writer.on_commit = self.worker.wake
         self._run(self.worker.run())
         self._run(self._follow_runbooks())
-        self._run(self._measure_coverage())
+        self._run(self._measure())
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
@@ -88,16 +88,18 @@ class Service:
                     self._take_runbooks(before)
                     _log.info("the runbooks have changed", files=len(self.library.shelf.documents))
 
-    async def _measure_coverage(self) -> None:
-        """Publish which alerts have a section, for as long as the service runs."""
+    async def _measure(self) -> None:
+        """Publish which alerts have a section and what PagerDuty has not got, for as long as the service runs."""
         while True:
             try:
                 found = await asyncio.to_thread(measure, self.database, self.library.shelf.index, self.base_url)
                 telemetry.count_coverage(found.firing, len(found.known), len(found.uncovered))
+                owed = await asyncio.to_thread(backlog.measure, self.database)
+                telemetry.count_outbox(owed.pending, owed.dead, owed.oldest_seconds)
             except (DBAPIError, UnavailableError) as problem:
                 if not is_unavailable(problem):
-                    _log.exception("the coverage cannot be measured")
-            await asyncio.sleep(_COVERAGE_SECONDS)
+                    _log.exception("the figures for the metrics cannot be read")
+            await asyncio.sleep(_MEASURE_SECONDS)
 
     def _take_runbooks(self, before: Shelf) -> None:
         """Go on with what the library holds now, and say what is newly wrong with it."""

@@ -96,13 +96,19 @@ def test_db_upgrade_makes_the_tables(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def router(tmp_path: Path) -> Iterator[Router]:
-    """A service with its sandbox."""
-    sandbox = Sandbox(tmp_path)
-    with ending(sandbox):
-        running = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'cli.db'}", ALERTROUTER_API_TOKENS="secret")
-        with ending(running):
-            yield running
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A PagerDuty."""
+    running = Sandbox(tmp_path)
+    with ending(running):
+        yield running
+
+
+@pytest.fixture
+def router(tmp_path: Path, sandbox: Sandbox) -> Iterator[Router]:
+    """A service with that sandbox."""
+    running = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'cli.db'}", ALERTROUTER_API_TOKENS="secret")
+    with ending(running):
+        yield running
 
 
 def test_incidents_are_handled_from_the_terminal(router: Router, tmp_path: Path) -> None:
@@ -131,6 +137,30 @@ def test_incidents_are_handled_from_the_terminal(router: Router, tmp_path: Path)
         1,
         "alertrouter: an API token is wanted (ALERTROUTER_API_TOKENS)\n",
     )
+
+
+def test_dead_letters_are_handled_from_the_terminal(router: Router, sandbox: Sandbox, tmp_path: Path) -> None:
+    env = {"ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": "secret"}
+
+    def say(*arguments: str) -> tuple[int, str]:
+        return run("deliveries", *arguments, cwd=tmp_path, **env)
+
+    sandbox.fault("400", count=2)
+    [incident] = router.post(notification("NoRunbook")).json()["incidents"]
+    shown = wait_for("the dead letter", lambda: say("list")[1])
+    assert "dead" in shown
+    assert "trigger to oncall" in shown
+    assert incident in shown
+    assert "this refusal was ordered by a fault" in shown
+    number = shown.split()[0]
+    code, said = say("retry", number, "--by", "ana")
+    assert (code, said.split()[:2]) == (0, [number, "pending"])
+    wait_for("the page", sandbox.alerts)
+    assert say("list") == (0, "")
+    assert wait_for("the record", lambda: number in say("list", "--state", "sent")[1])
+    code, said = say("discard", number)
+    assert (code, said) == (1, f"alertrouter: delivery {number}: it is sent: only what is dead or pending can be discarded\n")
+    assert say("retry", "4711") == (1, "alertrouter: there is no delivery 4711\n")
 
 
 def test_a_service_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ FLOORS = [
     {"routing_file", "planning", "deliveries", "paging"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "worker", "coverage"},
+    {"intake", "actions", "worker", "coverage", "backlog"},
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
-    {"console", "runbook_commands"},
+    {"console", "runbook_commands", "delivery_commands"},
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import case
 from sqlalchemy.orm import aliased
@@ -101,6 +102,12 @@ def delivery_counts(session: Session) -> dict[str, int]:
     """How many deliveries are pending and dead."""
     query = select(DeliveryRow.state, func.count()).where(col(DeliveryRow.state).in_(("pending", "dead")))
     return {"pending": 0, "dead": 0} | dict(session.exec(query.group_by(DeliveryRow.state)).all())
+
+
+def oldest_pending(session: Session) -> datetime | None:
+    """Since when the oldest pending delivery is owed; None if none is."""
+    query = select(DeliveryRow.created_at).where(DeliveryRow.state == "pending").order_by(col(DeliveryRow.id)).limit(1)
+    return session.exec(query).first()
 
 
 def open_counts(session: Session) -> dict[str, int]:
