@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alertrouter import delivery_commands, runbook_commands
+from alertrouter import change_commands, delivery_commands, runbook_commands
 from alertrouter.console import DEFAULT_BY, By, ask, fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
 from alertrouter.settings import Settings, unknown_variables
@@ -24,6 +24,7 @@ app.add_typer(db, name="db")
 app.add_typer(incidents, name="incidents")
 app.add_typer(runbook_commands.app, name="runbooks")
 app.add_typer(delivery_commands.app, name="deliveries")
+app.command()(change_commands.change)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default ALERTROUTER_PORT.")]

@@ -35,6 +35,7 @@ DELIVERY_SECONDS = Histogram(
 )
 OUTBOX = Gauge("alertrouter_outbox_deliveries", "Deliveries that are dead, and that are still owed to PagerDuty.", ["state"])
 OLDEST_PENDING = Gauge("alertrouter_outbox_oldest_pending_seconds", "For how long the oldest pending delivery has been owed.")
+CHANGES = Counter("alertrouter_changes_total", "Attempts to send a change event to PagerDuty.", ["outcome"])
 ESCALATIONS = Counter("alertrouter_escalation_steps_total", "Escalation steps taken because they were due.")
 LATENESS = Histogram(
     "alertrouter_escalation_lateness_seconds",

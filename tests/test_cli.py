@@ -163,6 +163,28 @@ def test_dead_letters_are_handled_from_the_terminal(router: Router, sandbox: San
     assert say("retry", "4711") == (1, "alertrouter: there is no delivery 4711\n")
 
 
+def test_a_change_is_told_from_the_terminal_with_a_webhook_token_or_else_the_api_token(tmp_path: Path, sandbox: Sandbox) -> None:
+    database = f"sqlite:///{tmp_path / 'change.db'}"
+    router = Router(tmp_path, sandbox.url, database, ALERTROUTER_WEBHOOK_TOKENS="hook,other", ALERTROUTER_API_TOKENS="api")
+    with ending(router):
+
+        def say(*arguments: str, **env: str) -> tuple[int, str]:
+            return run("change", *arguments, cwd=tmp_path, ALERTROUTER_URL=router.url, **env)
+
+        links = ("--link", "https://ci.test/7", "--link", "https://git.test")
+        tokens = {"ALERTROUTER_WEBHOOK_TOKENS": "hook", "ALERTROUTER_API_TOKEN": "api"}
+        assert say("deploy 1.2.3", "--target", "engineering", *links, **tokens) == (0, "change 1 is taken\n")
+        assert say("deploy 1.2.4", ALERTROUTER_API_TOKEN="other") == (0, "change 2 is taken\n")
+        sent = wait_for("both changes", lambda: found if len(found := sandbox.events()) == 2 else None)
+        assert [one["event"]["payload"]["summary"] for one in sent] == ["deploy 1.2.3", "deploy 1.2.4"]
+        assert [link["href"] for link in sent[0]["event"]["links"]] == ["https://ci.test/7", "https://git.test"]
+        assert sent[0]["routing_key"] != sent[1]["routing_key"]
+        refused = (1, "alertrouter: a webhook token is wanted (ALERTROUTER_WEBHOOK_TOKENS)\n")
+        assert say("deploy", ALERTROUTER_API_TOKEN="api") == refused
+        assert say("deploy", "--target", "ops", **tokens) == (1, "alertrouter: there is no target 'ops'\n")
+        assert say("", **tokens) == (1, "alertrouter: summary is empty\n")
+
+
 def test_a_service_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     code, said = run("incidents", "list", cwd=tmp_path, ALERTROUTER_URL=f"http://127.0.0.1:{free_port()}")
     assert code == 1

@@ -9,14 +9,14 @@ PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
     {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled"},
     {"routing", "runbooks", "pagerduty", "settings"},
-    {"routing_file", "planning", "deliveries", "paging"},
+    {"routing_file", "planning", "deliveries", "paging", "changes"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "worker", "coverage", "backlog"},
+    {"intake", "actions", "worker", "coverage", "backlog", "forwarding"},
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
-    {"console", "runbook_commands", "delivery_commands"},
+    {"console", "runbook_commands", "delivery_commands", "change_commands"},
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]
@@ -38,7 +38,7 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["pagerduty/events", "pagerduty/outcomes"]
+PURE += ["pagerduty/events", "pagerduty/outcomes", "changes"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

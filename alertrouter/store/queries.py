@@ -8,7 +8,8 @@ from sqlalchemy import case
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
-from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, UnreadableRow
+from alertrouter.store import changes
+from alertrouter.tables import AlertRow, ChangeRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, UnreadableRow
 
 MOST_MEMBERS = 1000
 
@@ -26,7 +27,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An incident with all that belongs to it; of its alerts the first 1,000, firing and most severe ones first."""
+    """An incident with all that belongs to it; of its alerts the first 1,000, firing and most severe ones first.
+
+    `changes` are those of the hour before it.
+    """
 
     incident: IncidentRow
     section: SectionRow | None
@@ -34,6 +38,7 @@ class Story:
     member_sections: dict[str, SectionRow]
     timeline: Sequence[TimelineRow]
     deliveries: Sequence[DeliveryRow]
+    changes: Sequence[ChangeRow]
 
 
 def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[IncidentRow, SectionRow | None]], str | None]:
@@ -56,7 +61,7 @@ def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[Inciden
 
 
 def story(session: Session, incident_id: str) -> Story | None:
-    """One incident with its alerts, timeline and deliveries."""
+    """One incident with its alerts, timeline, deliveries and the changes before it."""
     incident = session.get(IncidentRow, incident_id)
     if incident is None:
         return None
@@ -78,6 +83,7 @@ def story(session: Session, incident_id: str) -> Story | None:
         sections,
         session.exec(select(TimelineRow).where(TimelineRow.incident_id == incident_id).order_by(col(TimelineRow.id))).all(),
         session.exec(select(DeliveryRow).where(DeliveryRow.incident_id == incident_id).order_by(col(DeliveryRow.id))).all(),
+        changes.before(session, incident.opened_at),
     )
 
 

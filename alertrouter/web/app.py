@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
-from alertrouter.web import api, deliveries, health, hooks, pages
+from alertrouter.web import api, changes, deliveries, health, hooks, pages
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
 
@@ -35,6 +35,7 @@ def create_app(service: Service) -> Starlette:
         routes=[
             *_both("/webhooks/alertmanager", hooks.alertmanager, "POST"),
             *_both("/webhooks/alertmanager/{source}", hooks.alertmanager, "POST"),
+            *_both("/webhooks/change", changes.change, "POST"),
             Route("/api/v1/incidents", api.list_incidents),
             Route("/api/v1/incidents/{id}", api.show_incident),
             *(Route(f"/api/v1/incidents/{{id}}/{action}", api.acting(action), methods=["POST"]) for action in api.ACTIONS),
