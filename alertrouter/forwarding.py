@@ -64,8 +64,13 @@ class Forwarder:
                 break
             except (UnavailableError, OverloadedError):
                 await asyncio.sleep(1)
-        level = 30 if new.state == "dead" else 20
-        _log.log(level, "a change was sent on", change=owed.id, target=owed.target, state=new.state, error=new.error)
+        facts = {"change": owed.id, "target": owed.target, "attempt": owed.attempts + 1}
+        if new.state == "sent":
+            _log.info("PagerDuty accepted a change", **facts)
+        elif new.state == "dead":
+            _log.warning("PagerDuty does not get a change", why=new.error, **facts)
+        else:
+            _log.info("a change did not get through and is tried again", why=new.error, **facts)
 
     async def _attempt(self, owed: Owed) -> Outcome:
         routing = self._playbook().routing
