@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from alertrouter import drill_command, routing_commands, runbook_commands
-from alertrouter.console import fail, routing_or_fail, settings_or_fail
+from alertrouter import change_commands, delivery_commands, drill_command, routing_commands, runbook_commands
+from alertrouter.console import DEFAULT_BY, By, ask, fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
 from alertrouter.settings import Settings, in_clear, unknown_variables
 
@@ -27,11 +26,11 @@ app.add_typer(runbook_commands.app, name="runbooks")
 app.add_typer(routing_commands.config, name="config")
 app.add_typer(routing_commands.routes, name="routes")
 app.command()(drill_command.drill)
+app.add_typer(delivery_commands.app, name="deliveries")
+app.command()(change_commands.change)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default ALERTROUTER_PORT.")]
-By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
-_DEFAULT_BY = os.environ.get("USER", "terminal")
 
 
 @app.command()
@@ -154,14 +153,14 @@ def list_(
 ) -> None:
     """List incidents, newest first."""
     wanted: dict[str, Any] = {"limit": limit} | ({} if status == "all" else {"status": status})
-    for one in _ask("GET", "/api/v1/incidents", params=wanted)["incidents"]:
+    for one in ask("GET", "/api/v1/incidents", params=wanted)["incidents"]:
         typer.echo(f"{one['id']}  {one['severity']:<8}  {one['status']:<12}  {one['opened_at']}  {one['title']}")
 
 
 @incidents.command()
 def show(incident: str) -> None:
     """Show one incident with its timeline and runbook."""
-    one = _ask("GET", f"/api/v1/incidents/{incident}")
+    one = ask("GET", f"/api/v1/incidents/{incident}")
     _brief(one)
     for entry in one["timeline"]:
         typer.echo(f"  {entry['at']}  {entry['text']}")
@@ -170,50 +169,34 @@ def show(incident: str) -> None:
 
 
 @incidents.command()
-def ack(incident: str, by: By = _DEFAULT_BY) -> None:
+def ack(incident: str, by: By = DEFAULT_BY) -> None:
     """Take an incident."""
-    _brief(_ask("POST", f"/api/v1/incidents/{incident}/acknowledge", json={"by": by}))
+    _brief(ask("POST", f"/api/v1/incidents/{incident}/acknowledge", json={"by": by}))
 
 
 @incidents.command()
-def resolve(incident: str, by: By = _DEFAULT_BY) -> None:
+def resolve(incident: str, by: By = DEFAULT_BY) -> None:
     """Close an incident."""
-    _brief(_ask("POST", f"/api/v1/incidents/{incident}/resolve", json={"by": by}))
+    _brief(ask("POST", f"/api/v1/incidents/{incident}/resolve", json={"by": by}))
 
 
 @incidents.command()
-def escalate(incident: str, step: Annotated[int | None, typer.Option()] = None, by: By = _DEFAULT_BY) -> None:
+def escalate(incident: str, step: Annotated[int | None, typer.Option()] = None, by: By = DEFAULT_BY) -> None:
     """Take the next escalation step now, or the one with that number."""
     body: dict[str, Any] = {"by": by} | ({} if step is None else {"step": step})
-    _brief(_ask("POST", f"/api/v1/incidents/{incident}/escalate", json=body))
+    _brief(ask("POST", f"/api/v1/incidents/{incident}/escalate", json=body))
 
 
 @incidents.command()
-def snooze(incident: str, for_: Annotated[str, typer.Option("--for", help="15m, 1h30m ...")], by: By = _DEFAULT_BY) -> None:
+def snooze(incident: str, for_: Annotated[str, typer.Option("--for", help="15m, 1h30m ...")], by: By = DEFAULT_BY) -> None:
     """Delay the next escalation steps."""
-    _brief(_ask("POST", f"/api/v1/incidents/{incident}/snooze", json={"by": by, "for": for_}))
+    _brief(ask("POST", f"/api/v1/incidents/{incident}/snooze", json={"by": by, "for": for_}))
 
 
 def _brief(one: dict[str, Any]) -> None:
     due = one["escalation"]["due_at"]
     following = f"; next step at {due}" if due else ""
     typer.echo(f"{one['id']}  {one['severity']}  {one['status']}  {one['title']}{following}")
-
-
-def _ask(method: str, path: str, **given: Any) -> dict[str, Any]:
-    settings = settings_or_fail()
-    token = settings.api_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-    try:
-        answer = httpx.request(method, settings.url.rstrip("/") + path, headers=headers, timeout=10, **given)
-        body: dict[str, Any] = answer.json()
-    except httpx.HTTPError as problem:
-        fail(f"{settings.url} cannot be asked: {problem} (ALERTROUTER_URL)")
-    except ValueError:
-        fail(f"{settings.url} did not answer as alertrouter does (ALERTROUTER_URL)")
-    if answer.is_error:
-        fail(str(body.get("error", answer.status_code)))
-    return body
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
-"""What the commands share: settings, the routing file, and ending with a clear line."""
+"""What the commands share: settings, the routing file, asking a running service, and ending with a clear line."""
 
-from typing import NoReturn
+import os
+from typing import Annotated, Any, NoReturn
 
+import httpx
 import typer
+from pydantic import SecretStr
 
 from alertrouter.routing import Routing
 from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, SettingsError, load_settings
+
+By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
+DEFAULT_BY = os.environ.get("USER", "terminal")
 
 
 def fail(*lines: str) -> NoReturn:
@@ -30,3 +36,20 @@ def routing_or_fail(settings: Settings, *, with_keys: bool = True) -> Routing:
         return read_routing(settings.config, settings, with_keys=with_keys)
     except RoutingFileError as problem:
         fail(*problem.problems)
+
+
+def ask(method: str, path: str, *, token: SecretStr | None = None, **given: Any) -> dict[str, Any]:
+    """What the service at ALERTROUTER_URL answers, with `token` or else ALERTROUTER_API_TOKEN; an error ends the command."""
+    settings = settings_or_fail()
+    token = token or settings.api_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    try:
+        answer = httpx.request(method, settings.url.rstrip("/") + path, headers=headers, timeout=10, **given)
+        body: dict[str, Any] = answer.json()
+    except httpx.HTTPError as problem:
+        fail(f"{settings.url} cannot be asked: {problem} (ALERTROUTER_URL)")
+    except ValueError:
+        fail(f"{settings.url} did not answer as alertrouter does (ALERTROUTER_URL)")
+    if answer.is_error:
+        fail(str(body.get("error", answer.status_code)))
+    return body

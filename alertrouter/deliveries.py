@@ -61,6 +61,29 @@ def is_superseded(action: Action, trigger: Trigger, *, is_open: bool) -> bool:
     return trigger.state != "sent" and not trigger.unsure
 
 
+class NotPossibleError(Exception):
+    """The state of a delivery does not allow what was asked; the text says why."""
+
+
+def check_retry(action: Action, state: DeliveryState, trigger: Trigger, *, is_open: bool) -> None:
+    """Raise NotPossibleError unless a delivery may be sent once more at a person's word, its incident being open or over.
+
+    What would be superseded as soon as it is looked at is not accepted first.
+    """
+    if state not in {"dead", "pending"}:
+        raise NotPossibleError(f"it is {state}: only what is dead or pending can be retried")
+    if action != "resolve" and not is_open:
+        raise NotPossibleError(f"the incident is resolved: its {action} is not sent any more")
+    if trigger.state != "pending" and is_superseded(action, trigger, is_open=is_open):
+        raise NotPossibleError(f"PagerDuty has not got the page that it is about: the trigger is {trigger.state}")
+
+
+def check_discard(state: DeliveryState) -> None:
+    """Raise NotPossibleError unless a delivery is still owed or was refused."""
+    if state not in {"dead", "pending"}:
+        raise NotPossibleError(f"it is {state}: only what is dead or pending can be discarded")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What an attempt leaves in the outbox."""
@@ -84,8 +107,9 @@ def record(delivery: Delivery, outcome: Outcome, now: datetime, delay: timedelta
         error = "; ".join(outcome.errors)
         return Record("dead" if delivery.cut else "pending", now, error, delivery.unsure, True, None)
     unsure = delivery.unsure or (isinstance(outcome, Failed) and outcome.reached)
-    return Record("pending", now + delay, _why(outcome), unsure, delivery.cut, None)
+    return Record("pending", now + delay, reason_of(outcome), unsure, delivery.cut, None)
 
 
-def _why(outcome: Limited | Failed) -> str:
+def reason_of(outcome: Limited | Failed) -> str:
+    """Why an attempt is to be repeated, in words."""
     return "PagerDuty asked to slow down (429)" if isinstance(outcome, Limited) else outcome.reason

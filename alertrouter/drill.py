@@ -29,10 +29,13 @@ class Leg:
 
 
 class Drill:
-    """One drill against the service behind `http`, whose headers carry the tokens; `report` is told of each leg as it ends."""
+    """One drill against the service behind `http`, whose headers carry the API's token; `report` is told of each leg as it ends."""
 
-    def __init__(self, http: httpx.Client, target: str, seconds: float, report: Callable[[Leg], None]) -> None:
+    def __init__(
+        self, http: httpx.Client, webhook_token: str, target: str, seconds: float, report: Callable[[Leg], None]
+    ) -> None:
         self._http = http
+        self._webhook_token = webhook_token
         self._seconds = seconds
         self._report = report
         self._labels = {"alertname": ALERT, "severity": "info", DRILL: target, "drill_id": secrets.token_hex(6)}
@@ -96,7 +99,8 @@ class Drill:
             "fingerprint": fingerprint_of(self._labels),
         }
         body = {"groupKey": f"drill:{self._labels['drill_id']}", "receiver": "drill", "alerts": [alert]}
-        found: list[str] = self._ask("POST", "/webhooks/alertmanager/drill", json=body)["incidents"]
+        headers = {"Authorization": f"Bearer {self._webhook_token}"} if self._webhook_token else {}
+        found: list[str] = self._ask("POST", "/webhooks/alertmanager/drill", json=body, headers=headers)["incidents"]
         return found
 
     def _get(self, path: str) -> Any:

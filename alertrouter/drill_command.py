@@ -7,6 +7,7 @@ import typer
 
 from alertrouter.console import fail, settings_or_fail
 from alertrouter.drill import Drill, DrillError, Leg
+from alertrouter.settings import in_clear
 
 
 def drill(
@@ -14,13 +15,18 @@ def drill(
     escalate: Annotated[bool, typer.Option("--escalate", help="Take the first escalation step, too.")] = False,
     seconds: Annotated[float, typer.Option(help="How long a leg may take.", min=1)] = 30,
 ) -> None:
-    """Page through the running service (ALERTROUTER_URL), follow the page to PagerDuty, resolve it; 1 if a leg failed."""
+    """Page through the running service (ALERTROUTER_URL), follow the page to PagerDuty, resolve it; 1 if a leg failed.
+
+    Shows the first of ALERTROUTER_WEBHOOK_TOKENS to the webhook, ALERTROUTER_API_TOKEN to the API (and to the webhook without the
+    other).
+    """
     settings = settings_or_fail()
     token = settings.api_token.get_secret_value() if settings.api_token else ""
+    webhook_token = next(iter(in_clear(settings.webhook_tokens)), token)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(base_url=settings.url, headers=headers, timeout=10) as http:
         try:
-            Drill(http, target, seconds, _show).run(escalate=escalate)
+            Drill(http, webhook_token, target, seconds, _show).run(escalate=escalate)
         except DrillError as problem:
             fail(str(problem))
 

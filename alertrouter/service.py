@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from alertrouter import telemetry
+from alertrouter import backlog, telemetry
 from alertrouter.clock import Clock
 from alertrouter.coverage import measure
 from alertrouter.pagerduty.client import EventsClient
@@ -24,7 +24,7 @@ from alertrouter.store.database import Database, UnavailableError, is_unavailabl
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
-_COVERAGE_SECONDS = 15
+_MEASURE_SECONDS = 15
 _log = structlog.get_logger()
 
 
@@ -75,7 +75,7 @@ class Service:
         self.files.on_change = self.worker.poke
         self._run(self.files.run())
         self._listen()
-        self._run(self._measure_coverage())
+        self._run(self._measure())
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
@@ -106,16 +106,18 @@ class Service:
             loop.add_signal_handler(signal.SIGHUP, self.files.reload_soon)
             self._stack.callback(loop.remove_signal_handler, signal.SIGHUP)
 
-    async def _measure_coverage(self) -> None:
-        """Publish which alerts have a section, for as long as the service runs."""
+    async def _measure(self) -> None:
+        """Publish which alerts have a section and what PagerDuty has not got, for as long as the service runs."""
         while True:
             try:
                 found = await asyncio.to_thread(measure, self.database, self.library.shelf.index, self.base_url)
                 telemetry.count_coverage(found.firing, len(found.known), len(found.uncovered))
+                owed = await asyncio.to_thread(backlog.measure, self.database)
+                telemetry.count_outbox(owed.pending, owed.dead, owed.oldest_seconds)
             except (DBAPIError, UnavailableError) as problem:
                 if not is_unavailable(problem):
-                    _log.exception("the coverage cannot be measured")
-            await asyncio.sleep(_COVERAGE_SECONDS)
+                    _log.exception("the figures for the metrics cannot be read")
+            await asyncio.sleep(_MEASURE_SECONDS)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -268,6 +268,32 @@ class FallbackRow(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class ChangeRow(SQLModel, table=True):
+    """A change that somebody told of, such as a deploy: shown beside the incidents that open soon after, and sent to PagerDuty.
+
+    `event` is PagerDuty's change event without its routing key and its time, which is `at`. `state` is `pending`, `sent`, `dead`,
+    or `recorded` where it goes to nobody. While it is being sent, `due_at` is the end of the lease and `attempts` the fencing
+    token, as in `DeliveryRow`.
+    """
+
+    __tablename__ = "change"
+    __table_args__ = (
+        Index("change_at", "at"),
+        Index("change_due", "due_at", sqlite_where=text("state = 'pending'"), postgresql_where=text("state = 'pending'")),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True))
+    at: datetime = Field(sa_type=Moment)
+    received_at: datetime = Field(sa_type=Moment)
+    target: str = Field(sa_type=Text)
+    event: dict[str, Any] = Field(sa_column=Column(Json(dict[str, Any]), nullable=False))
+    state: str = Field(sa_type=Text)
+    attempts: int = Field(default=0, sa_type=Integer)
+    error: str | None = Field(default=None, sa_type=Text)
+    due_at: datetime = Field(sa_type=Moment)
+    sent_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
 class UnreadableRow(SQLModel, table=True):
     """An alert that could not be read, kept for people to see."""
 

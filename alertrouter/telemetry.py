@@ -39,6 +39,9 @@ DELIVERY_SECONDS = Histogram(
     ["action"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800),
 )
+OUTBOX = Gauge("alertrouter_outbox_deliveries", "Deliveries that are dead, and that are still owed to PagerDuty.", ["state"])
+OLDEST_PENDING = Gauge("alertrouter_outbox_oldest_pending_seconds", "For how long the oldest pending delivery has been owed.")
+CHANGES = Counter("alertrouter_changes_total", "Attempts to send a change event to PagerDuty.", ["outcome"])
 ESCALATIONS = Counter("alertrouter_escalation_steps_total", "Escalation steps taken because they were due.")
 LATENESS = Histogram(
     "alertrouter_escalation_lateness_seconds",
@@ -113,6 +116,13 @@ def count_runbooks(files: int, sections: int, problems: int) -> None:
     RUNBOOK_SECTIONS.set(sections)
     RUNBOOK_PROBLEMS.set(problems)
     RUNBOOK_LOADED.set_to_current_time()
+
+
+def count_outbox(pending: int, dead: int, oldest_seconds: float) -> None:
+    """Tell what PagerDuty has not got: how much, and for how long the oldest that is pending."""
+    OUTBOX.labels("pending").set(pending)
+    OUTBOX.labels("dead").set(dead)
+    OLDEST_PENDING.set(oldest_seconds)
 
 
 def count_coverage(firing: tuple[int, int], known: int, uncovered: int) -> None:

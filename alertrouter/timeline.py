@@ -76,5 +76,13 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "hold_cancelled": lambda detail: f"Not resolved after all: {detail.get('why')}",
     "absorbed": lambda detail: f"Still firing in Alertmanager just after a person resolved it: {_listed(detail.get('alerts'))}",
     "paged": lambda detail: f"PagerDuty accepted the page to {detail.get('to')}",
+    "delivery_cut": lambda detail: (
+        f"PagerDuty refused the {detail.get('action')} to {detail.get('to')}; "
+        f"it goes out once more, cut to the required fields: {detail.get('error')}"
+    ),
+    "delivery_retried": lambda detail: f"{detail.get('by')} has the {detail.get('action')} to {detail.get('to')} sent again",
+    "delivery_discarded": lambda detail: (
+        f"{detail.get('by')} dropped the {detail.get('action')} to {detail.get('to')}: {detail.get('error')}"
+    ),
     "delivery_dead": lambda detail: f"PagerDuty refused the {detail.get('action')} to {detail.get('to')}: {detail.get('error')}",
 }

@@ -1,4 +1,7 @@
-"""The worker: sends what is owed to PagerDuty, and fires timers. Both sleep until something is due or a commit wakes them."""
+"""The worker: sends what is owed to PagerDuty, fires timers, and sends changes on.
+
+Each loop sleeps until something is due or a commit wakes it.
+"""
 
 import asyncio
 import random
@@ -12,6 +15,7 @@ from alertrouter import paging, telemetry
 from alertrouter.actions import MOST_TIMERS, fire_timers
 from alertrouter.clock import Clock
 from alertrouter.deliveries import Job
+from alertrouter.forwarding import Forwarder
 from alertrouter.heartbeats import Watch, look
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
@@ -28,7 +32,7 @@ _log = structlog.get_logger()
 
 
 class Worker:
-    """Two loops over the outbox and the timers of one database. `playbook` gives the routing of the moment.
+    """Loops over the outbox, the timers and the changes of one database. `playbook` gives the routing of the moment.
 
     `before_steps` is asked before steps are taken: PagerDuty may know better.
     """
@@ -48,6 +52,8 @@ class Worker:
         self._before_steps = before_steps
         self._deliveries_wake = asyncio.Event()
         self._timers_wake = asyncio.Event()
+        self._forwarder = Forwarder(writer, client, playbook)
+        self._changes_wake = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._paused: dict[str, float] = {}
         self._watched: Routing | None = None
@@ -59,11 +65,14 @@ class Worker:
             self._deliveries_wake.set()
         if transaction.next_timer is not None:
             self._timers_wake.set()
+        if transaction.changes:
+            self._changes_wake.set()
 
     def poke(self) -> None:
         """Look at once whether something is due: the clock was set."""
         self._deliveries_wake.set()
         self._timers_wake.set()
+        self._changes_wake.set()
 
     async def run(self) -> None:
         """Work until cancelled; what is being sent then has a few seconds to end."""
@@ -71,6 +80,7 @@ class Worker:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._for_ever("deliveries", self._deliver, self._deliveries_wake))
                 loops.create_task(self._for_ever("timers", self._fire, self._timers_wake))
+                loops.create_task(self._for_ever("changes", self._forwarder.cycle, self._changes_wake))
         finally:
             if self._in_flight:
                 await asyncio.wait(self._in_flight, timeout=STOP_SECONDS)

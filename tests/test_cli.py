@@ -96,13 +96,19 @@ def test_db_upgrade_makes_the_tables(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def router(tmp_path: Path) -> Iterator[Router]:
-    """A service with its sandbox."""
-    sandbox = Sandbox(tmp_path)
-    with ending(sandbox):
-        running = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'cli.db'}", ALERTROUTER_API_TOKENS="secret")
-        with ending(running):
-            yield running
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """A PagerDuty."""
+    running = Sandbox(tmp_path)
+    with ending(running):
+        yield running
+
+
+@pytest.fixture
+def router(tmp_path: Path, sandbox: Sandbox) -> Iterator[Router]:
+    """A service with that sandbox."""
+    running = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'cli.db'}", ALERTROUTER_API_TOKENS="secret")
+    with ending(running):
+        yield running
 
 
 def test_incidents_are_handled_from_the_terminal(router: Router, tmp_path: Path) -> None:
@@ -131,6 +137,52 @@ def test_incidents_are_handled_from_the_terminal(router: Router, tmp_path: Path)
         1,
         "alertrouter: an API token is wanted (ALERTROUTER_API_TOKENS)\n",
     )
+
+
+def test_dead_letters_are_handled_from_the_terminal(router: Router, sandbox: Sandbox, tmp_path: Path) -> None:
+    env = {"ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": "secret"}
+
+    def say(*arguments: str) -> tuple[int, str]:
+        return run("deliveries", *arguments, cwd=tmp_path, **env)
+
+    sandbox.fault("400", count=2)
+    [incident] = router.post(notification("NoRunbook")).json()["incidents"]
+    shown = wait_for("the dead letter", lambda: say("list")[1])
+    assert "dead" in shown
+    assert "trigger to oncall" in shown
+    assert incident in shown
+    assert "this refusal was ordered by a fault" in shown
+    number = shown.split()[0]
+    code, said = say("retry", number, "--by", "ana")
+    assert (code, said.split()[:2]) == (0, [number, "pending"])
+    wait_for("the page", sandbox.alerts)
+    assert say("list") == (0, "")
+    assert wait_for("the record", lambda: number in say("list", "--state", "sent")[1])
+    code, said = say("discard", number)
+    assert (code, said) == (1, f"alertrouter: delivery {number}: it is sent: only what is dead or pending can be discarded\n")
+    assert say("retry", "4711") == (1, "alertrouter: there is no delivery 4711\n")
+
+
+def test_a_change_is_told_from_the_terminal_with_a_webhook_token_or_else_the_api_token(tmp_path: Path, sandbox: Sandbox) -> None:
+    database = f"sqlite:///{tmp_path / 'change.db'}"
+    router = Router(tmp_path, sandbox.url, database, ALERTROUTER_WEBHOOK_TOKENS="hook,other", ALERTROUTER_API_TOKENS="api")
+    with ending(router):
+
+        def say(*arguments: str, **env: str) -> tuple[int, str]:
+            return run("change", *arguments, cwd=tmp_path, ALERTROUTER_URL=router.url, **env)
+
+        links = ("--link", "https://ci.test/7", "--link", "https://git.test")
+        tokens = {"ALERTROUTER_WEBHOOK_TOKENS": "hook", "ALERTROUTER_API_TOKEN": "api"}
+        assert say("deploy 1.2.3", "--target", "engineering", *links, **tokens) == (0, "change 1 is taken\n")
+        assert say("deploy 1.2.4", ALERTROUTER_API_TOKEN="other") == (0, "change 2 is taken\n")
+        sent = wait_for("both changes", lambda: found if len(found := sandbox.events()) == 2 else None)
+        assert [one["event"]["payload"]["summary"] for one in sent] == ["deploy 1.2.3", "deploy 1.2.4"]
+        assert [link["href"] for link in sent[0]["event"]["links"]] == ["https://ci.test/7", "https://git.test"]
+        assert sent[0]["routing_key"] != sent[1]["routing_key"]
+        refused = (1, "alertrouter: a webhook token is wanted (ALERTROUTER_WEBHOOK_TOKENS)\n")
+        assert say("deploy", ALERTROUTER_API_TOKEN="api") == refused
+        assert say("deploy", "--target", "ops", **tokens) == (1, "alertrouter: there is no target 'ops'\n")
+        assert say("", **tokens) == (1, "alertrouter: summary is empty\n")
 
 
 def test_a_service_that_is_not_there_is_one_line(tmp_path: Path) -> None:

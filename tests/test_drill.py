@@ -16,7 +16,7 @@ from processes import Router, Sandbox, ending
 def parts(tmp_path: Path) -> Iterator[tuple[Sandbox, Router]]:
     sandbox = Sandbox(tmp_path)
     with ending(sandbox):
-        tokens = {"ALERTROUTER_API_TOKENS": "secret", "ALERTROUTER_WEBHOOK_TOKENS": "secret"}
+        tokens = {"ALERTROUTER_API_TOKENS": "secret", "ALERTROUTER_WEBHOOK_TOKENS": "other-secret"}
         router = Router(tmp_path, sandbox.url, f"sqlite:///{tmp_path / 'drill.db'}", **tokens)
         with ending(router):
             yield sandbox, router
@@ -24,7 +24,8 @@ def parts(tmp_path: Path) -> Iterator[tuple[Sandbox, Router]]:
 
 def drill(router: Router, *arguments: str, token: str = "secret") -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
-    env = {**os.environ, "ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": token}
+    tokens = {"ALERTROUTER_API_TOKEN": token, "ALERTROUTER_WEBHOOK_TOKENS": "other-secret,older"}
+    env = {**os.environ, "ALERTROUTER_URL": router.url, **tokens}
     command = [sys.executable, "-m", "alertrouter.cli", "drill", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
     return done.returncode, done.stdout, done.stderr

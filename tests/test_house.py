@@ -9,14 +9,34 @@ PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
     {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
     {"routing", "runbooks", "pagerduty", "settings"},
-    {"routing_model", "routing_file", "planning", "deliveries", "paging"},
+    {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes"},
     {"tables", "store"},
     {"telemetry"},
-    {"intake", "actions", "heartbeats", "feedback", "reconciler", "worker", "coverage", "reload", "fallback"},
+    {
+        "intake",
+        "actions",
+        "heartbeats",
+        "feedback",
+        "reconciler",
+        "forwarding",
+        "worker",
+        "coverage",
+        "backlog",
+        "reload",
+        "fallback",
+    },
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
-    {"console", "drill", "runbook_commands", "routing_commands", "drill_command"},
+    {
+        "console",
+        "drill",
+        "runbook_commands",
+        "routing_commands",
+        "drill_command",
+        "delivery_commands",
+        "change_commands",
+    },
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]
@@ -38,7 +58,7 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes"]
+PURE += ["pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

@@ -10,6 +10,8 @@ from alertrouter.pagerduty.events import encode
 from alertrouter.pagerduty.outcomes import Failed, Outcome, classify
 
 DEADLINE_SECONDS = 10.0
+EVENTS = "/v2/enqueue"
+CHANGES = "/v2/change/enqueue"
 _CONNECT_SECONDS = 3.0
 _TRIES = 3
 _never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -22,7 +24,7 @@ class EventsClient:
     """
 
     def __init__(self, base_url: str, deadline: float = DEADLINE_SECONDS) -> None:
-        self._url = base_url.rstrip("/") + "/v2/enqueue"
+        self._base_url = base_url.rstrip("/")
         self._deadline = deadline
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(deadline, connect=_CONNECT_SECONDS),
@@ -31,15 +33,16 @@ class EventsClient:
             follow_redirects=False,
         )
 
-    async def send(self, event: Mapping[str, object], routing_key: str) -> Outcome:
+    async def send(self, event: Mapping[str, object], routing_key: str, path: str = EVENTS) -> Outcome:
         """One attempt, within the deadline. Trouble is an outcome, never an exception.
 
-        Only a connection that was never made is tried again here; everything else is the outbox's to repeat.
+        `path` is EVENTS or CHANGES. Only a connection that was never made is tried again here; everything else is the caller's
+        to repeat.
         """
         content = encode(event, routing_key)
         try:
             async with asyncio.timeout(self._deadline):
-                answer = await self._post(content)
+                answer = await self._post(path, content)
         except _never_sent as error:
             return Failed(f"no connection: {type(error).__name__}", warn=False, reached=False)
         except TimeoutError:
@@ -53,7 +56,7 @@ class EventsClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _post(self, content: bytes) -> httpx.Response:
+    async def _post(self, path: str, content: bytes) -> httpx.Response:
         tries = AsyncRetrying(
             retry=retry_if_exception_type(_never_sent),
             stop=stop_after_attempt(_TRIES),
@@ -62,5 +65,5 @@ class EventsClient:
         )
         async for attempt in tries:
             with attempt:
-                return await self._http.post(self._url, content=content)
+                return await self._http.post(self._base_url + path, content=content)
         raise AssertionError("unreachable")

@@ -25,6 +25,8 @@ _MOST_LINK = 2000
 _MOST_TEXT = 20_000
 _MOST_ALERTS = 50
 _MOST_ALERT = 300
+_MOST_CHANGE_LINKS = 20
+_MOST_CHANGE_DETAILS = 256_000
 _SEVERITIES: dict[str, Severity] = {
     **dict.fromkeys(("critical", "page", "crit", "fatal", "emergency", "disaster", "p1", "sev1"), "critical"),
     **dict.fromkeys(("error", "err", "high", "major", "p2", "sev2"), "error"),
@@ -62,6 +64,10 @@ class Paging:
     client_url: str
     runbook_url: str | None
     unread: str = ""
+
+
+class LinkError(ValueError):
+    """An address that cannot be a link; the text is one clear line."""
 
 
 def severity_of(label: str | None) -> tuple[Severity, bool]:
@@ -113,6 +119,41 @@ def minimal(paging: Paging) -> dict[str, Any]:
             "severity": paging.incident.severity,
         },
     }
+
+
+def change(summary: str, source: str, links: Sequence[Mapping[str, str]], details: Mapping[str, Any]) -> dict[str, Any]:
+    """A change event without its routing key and its time; links and details that are over the limits are left out.
+
+    Raises LinkError for a link (`href`, `text`) that PagerDuty would not take.
+    """
+    for link in links:
+        if not _is_web(link["href"]):
+            raise LinkError(f"{link['href'][:80]!r} is not an http or https address of at most {_MOST_LINK} characters")
+    payload: dict[str, Any] = {"summary": _line(summary, MOST_SUMMARY)}
+    if source.strip():
+        payload["source"] = _line(source, _MOST_FIELD)
+    if details:
+        payload["custom_details"] = _change_details(details)
+    event: dict[str, Any] = {"payload": payload}
+    if links:
+        event["links"] = [
+            {"href": link["href"], "text": _line(link["text"], _MOST_ALERT) or link["href"]}
+            for link in links[:_MOST_CHANGE_LINKS]
+        ]
+    return event
+
+
+def _change_details(details: Mapping[str, Any]) -> dict[str, Any]:
+    """As many as fit, long texts cut."""
+    kept: dict[str, Any] = {}
+    left = _MOST_CHANGE_DETAILS
+    for name, value in details.items():
+        short = _text(value, _MOST_TEXT) if isinstance(value, str) else value
+        left -= len(msgspec.json.encode({name: short}))
+        if left < 0:
+            return {**kept, "…": "the rest was cut off"}
+        kept[name] = short
+    return kept
 
 
 def encode(event: Mapping[str, object], routing_key: str) -> bytes:

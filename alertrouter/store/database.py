@@ -140,13 +140,14 @@ class ConflictError(Exception):
 class Transaction:
     """One write transaction. `now` is one moment for all of it.
 
-    `next_timer` and `deliveries` tell the worker, after the commit, what it may wake up for.
+    `next_timer`, `deliveries` and `changes` tell the worker, after the commit, what it may wake up for.
     """
 
     def __init__(self, database: Database, cursor: Any) -> None:
         self.database = database
         self.cursor = cursor
         self.deliveries = False
+        self.changes = False
         self.next_timer: datetime | None = None
         self.after_commit: list[Callable[[], None]] = []
         self.now = self._now()

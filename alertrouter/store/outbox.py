@@ -157,6 +157,9 @@ def _tell(tx: Transaction, delivery: Delivery, new: Record) -> None:
     elif new.state == "dead":
         what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
         incidents.tell(tx, delivery.incident_id, "delivery_dead", **what)
+    elif new.cut and not delivery.cut:
+        what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
+        incidents.tell(tx, delivery.incident_id, "delivery_cut", **what)
 
 
 def _next_due(tx: Transaction, wish: Claim) -> timedelta | None:

@@ -8,9 +8,11 @@ from sqlalchemy import case
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
+from alertrouter.store import changes
 from alertrouter.store.codec import LONGEST_NAME
 from alertrouter.tables import (
     AlertRow,
+    ChangeRow,
     DeliveryRow,
     FallbackRow,
     IncidentRow,
@@ -36,7 +38,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An incident with all that belongs to it; of its alerts the first 1,000, firing and most severe ones first."""
+    """An incident with all that belongs to it; of its alerts the first 1,000, firing and most severe ones first.
+
+    `changes` are those of the hour before it.
+    """
 
     incident: IncidentRow
     section: SectionRow | None
@@ -44,6 +49,7 @@ class Story:
     member_sections: dict[str, SectionRow]
     timeline: Sequence[TimelineRow]
     deliveries: Sequence[DeliveryRow]
+    changes: Sequence[ChangeRow]
 
 
 def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[IncidentRow, SectionRow | None]], str | None]:
@@ -66,7 +72,7 @@ def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[Inciden
 
 
 def story(session: Session, incident_id: str) -> Story | None:
-    """One incident with its alerts, timeline and deliveries."""
+    """One incident with its alerts, timeline, deliveries and the changes before it."""
     incident = session.get(IncidentRow, incident_id)
     if incident is None:
         return None
@@ -88,6 +94,7 @@ def story(session: Session, incident_id: str) -> Story | None:
         sections,
         session.exec(select(TimelineRow).where(TimelineRow.incident_id == incident_id).order_by(col(TimelineRow.id))).all(),
         session.exec(select(DeliveryRow).where(DeliveryRow.incident_id == incident_id).order_by(col(DeliveryRow.id))).all(),
+        changes.before(session, incident.opened_at),
     )
 
 
@@ -112,6 +119,12 @@ def delivery_counts(session: Session) -> dict[str, int]:
     """How many deliveries are pending and dead."""
     query = select(DeliveryRow.state, func.count()).where(col(DeliveryRow.state).in_(("pending", "dead")))
     return {"pending": 0, "dead": 0} | dict(session.exec(query.group_by(DeliveryRow.state)).all())
+
+
+def oldest_pending(session: Session) -> datetime | None:
+    """Since when the oldest pending delivery is owed; None if none is."""
+    query = select(DeliveryRow.created_at).where(DeliveryRow.state == "pending").order_by(col(DeliveryRow.id)).limit(1)
+    return session.exec(query).first()
 
 
 def open_counts(session: Session) -> dict[str, int]:

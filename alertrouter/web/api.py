@@ -88,7 +88,7 @@ def acting(action: str) -> Endpoint:
     @with_token
     async def act_on_incident(request: Request) -> Response:
         service = service_of(request)
-        event = event_of(action, await _object(request))
+        event = event_of(action, await read_object(request))
         try:
             await service.writer.submit(act, Action(incident_id(request), event))
         except NothingLeftError as problem:
@@ -135,7 +135,8 @@ def _markdown(story: queries.Story) -> str | None:
     return to_markdown(section.text, Values(leader.labels, leader.annotations) if leader else Values()) if section else None
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def read_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object, empty if there is none; 400 for anything else."""
     body = await read_body(request, _MOST_BODY)
     if not body.strip():
         return {}
@@ -147,10 +148,7 @@ async def _object(request: Request) -> dict[str, Any]:
 
 def event_of(action: str, given: dict[str, Any]) -> Event:
     """What an action with these fields (`by`, `for`, `step`) means for the incident; 400 for what cannot be read."""
-    by = given.get("by") or "somebody"
-    if not isinstance(by, str):
-        raise HTTPException(400, "by is not a string")
-    by = " ".join(by.replace("\0", " ").split())[:200]
+    by = name_in(given)
     if action == "acknowledge":
         return Acknowledged(by)
     if action == "resolve":
@@ -161,6 +159,14 @@ def event_of(action: str, given: dict[str, Any]) -> Event:
     if step is not None and (not isinstance(step, int) or isinstance(step, bool)):
         raise HTTPException(400, "step is not a whole number")
     return Escalated(by, step)
+
+
+def name_in(given: dict[str, Any]) -> str:
+    """Who does it (`by`), in one line; 400 for what is no text."""
+    by = given.get("by") or "somebody"
+    if not isinstance(by, str):
+        raise HTTPException(400, "by is not a string")
+    return " ".join(by.replace("\0", " ").split())[:200]
 
 
 def _snooze_for(text: Any) -> timedelta:

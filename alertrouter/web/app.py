@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
-from alertrouter.web import api, health, hooks, pages
+from alertrouter.web import api, changes, deliveries, health, hooks, pages
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
 
@@ -36,10 +36,12 @@ def create_app(service: Service) -> Starlette:
             *_both("/webhooks/alertmanager", hooks.alertmanager, "POST"),
             *_both("/webhooks/alertmanager/{source}", hooks.alertmanager, "POST"),
             *_both("/webhooks/pagerduty", hooks.pagerduty, "POST"),
+            *_both("/webhooks/change", changes.change, "POST"),
             Route("/api/v1/incidents", api.list_incidents),
             Route("/api/v1/incidents/{id}", api.show_incident),
             *(Route(f"/api/v1/incidents/{{id}}/{action}", api.acting(action), methods=["POST"]) for action in api.ACTIONS),
             Route("/api/v1/deliveries", api.list_deliveries),
+            *deliveries.routes,
             *pages.routes,
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),

@@ -28,7 +28,7 @@ def pressing(action: str) -> Endpoint:
             raise HTTPException(403, "The button was not pressed on a page of alertrouter.")
         chosen = incident_id(request)
         back = incident_url(prefix_of(request), chosen)
-        event = event_of(action, await _form(request))
+        event = event_of(action, await read_form(request))
         try:
             await service_of(request).writer.submit(act, Action(chosen, event))
         except UnknownIncidentError:
@@ -59,7 +59,7 @@ def _host(origin: str) -> str:
         return ""
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The first value of each field."""
     body = await read_body(request, _MOST_BODY)
     try:

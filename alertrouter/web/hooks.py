@@ -36,7 +36,7 @@ async def alertmanager(request: Request) -> Response:
         return _refuse(401, source, "a webhook token is wanted (ALERTROUTER_WEBHOOK_TOKENS)", {"WWW-Authenticate": "Bearer"})
     if not _SOURCE.fullmatch(source):
         return _refuse(404, source[:64], "a source is 1 to 64 letters, digits, dots, dashes or underscores")
-    body = await read_body(request, service.settings.max_body)
+    body = await read_body(request, service.settings.max_body, "ALERTROUTER_MAX_BODY")
     try:
         notification = await _parse(body, source)
         if notification.unreadable and not notification.alerts:

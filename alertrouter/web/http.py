@@ -31,14 +31,14 @@ def incident_id(request: Request) -> str:
     return given
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The body; 413 as soon as it is longer than `most` bytes."""
+async def read_body(request: Request, most: int, setting: str = "") -> bytes:
+    """The body; 413 as soon as it is longer than `most` bytes, naming the setting that says so."""
     chunks = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > most:
-            raise HTTPException(413, f"the body is larger than {most} bytes (ALERTROUTER_MAX_BODY)")
+            raise HTTPException(413, f"the body is larger than {most} bytes" + (f" ({setting})" if setting else ""))
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -5,7 +5,7 @@ from typing import Any
 from alertrouter.durations import format_duration
 from alertrouter.moments import rfc3339
 from alertrouter.store.queries import Story
-from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
+from alertrouter.tables import AlertRow, ChangeRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
 from alertrouter.timeline import sentence
 from alertrouter.urls import incident_url, section_url
 
@@ -44,7 +44,10 @@ def incident_json(row: IncidentRow, section: SectionRow | None, public_url: str)
 
 
 def story_json(story: Story, public_url: str, markdown: str | None) -> Json:
-    """One incident with its alerts, timeline and deliveries; `markdown` is its section with the commands filled in."""
+    """One incident with its alerts, timeline, deliveries, and the changes before it.
+
+    `markdown` is its section with the commands filled in.
+    """
     incident = incident_json(story.incident, story.section, public_url)
     if incident["runbook"] is not None:
         incident["runbook"]["markdown"] = markdown
@@ -52,6 +55,7 @@ def story_json(story: Story, public_url: str, markdown: str | None) -> Json:
         "members": [member_json(member) for member in story.members],
         "timeline": [entry_json(entry) for entry in story.timeline],
         "deliveries": [delivery_json(delivery) for delivery in story.deliveries],
+        "changes": [change_json(change) for change in story.changes],
     }
 
 
@@ -88,6 +92,22 @@ def delivery_json(row: DeliveryRow) -> Json:
         "error": row.error,
         "due_at": rfc3339(row.due_at),
         "sent_at": _time(row.sent_at),
+    }
+
+
+def change_json(row: ChangeRow) -> Json:
+    """A change that somebody told of, such as a deploy."""
+    payload = row.event["payload"]
+    return {
+        "id": row.id,
+        "at": rfc3339(row.at),
+        "summary": payload["summary"],
+        "source": payload.get("source"),
+        "links": row.event.get("links", []),
+        "details": payload.get("custom_details", {}),
+        "target": row.target,
+        "state": row.state,
+        "error": row.error,
     }
 
 
