@@ -15,6 +15,8 @@ import msgspec
 _ZERO_YEAR = 1
 _LONGEST_FINGERPRINT = 64
 _MOST_TRUNCATED = 2**31 - 1
+GRAFANAS = ("dashboardURL", "panelURL", "silenceURL", "imageURL")
+"""Addresses that Grafana's webhook has beside Alertmanager's fields; they are kept as annotations."""
 _OPTIONAL = {"receiver": str, "externalURL": str, "truncatedAlerts": int}
 
 
@@ -72,6 +74,11 @@ class _Alert(msgspec.Struct):
     endsAt: str = ""  # noqa: N815
     generatorURL: str = ""  # noqa: N815
     fingerprint: str = ""
+    dashboardURL: str = ""  # noqa: N815
+    panelURL: str = ""  # noqa: N815
+    silenceURL: str = ""  # noqa: N815
+    imageURL: str = ""  # noqa: N815
+    values: dict[str, float | None] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -171,10 +178,17 @@ def _convert(item: Any) -> _Alert:
     others = {
         name: item[name] for name in ("status", "startsAt", "endsAt", "generatorURL", "fingerprint") if item.get(name) is not None
     }
+    others |= {name: item[name] for name in GRAFANAS if isinstance(item.get(name), str)}
+    others["values"] = _numbers(item.get("values"))
     try:
         return msgspec.convert({**others, **texts}, _Alert)
     except msgspec.ValidationError as error:
         raise _UnreadableError(str(error)) from None
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    named = values.items() if isinstance(values, dict) else ()
+    return {name: value for name, value in named if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
 def _texts(values: Any) -> dict[str, str]:
@@ -192,7 +206,15 @@ def _alert(raw: _Alert) -> Alert:
     if len(fingerprint) > _LONGEST_FINGERPRINT:
         fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
     ends_at = None if firing else _time(raw.endsAt)
-    return Alert(firing, raw.labels, raw.annotations, starts_at, ends_at, raw.generatorURL, fingerprint)
+    return Alert(firing, raw.labels, _annotations(raw), starts_at, ends_at, raw.generatorURL, fingerprint)
+
+
+def _annotations(raw: _Alert) -> dict[str, str]:
+    """Its annotations, and what only Grafana's own alerting sends, under the names that it has there."""
+    urls = {name: url for name in GRAFANAS if (url := getattr(raw, name))}
+    values = [value for value in (raw.values or {}).values() if value is not None]
+    value = {"value": f"{values[0]:g}"} if len(values) == 1 else {}
+    return {**value, **urls, **raw.annotations} if urls or value else raw.annotations
 
 
 def _time(text: str) -> datetime | None:

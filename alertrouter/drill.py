@@ -29,7 +29,7 @@ class Leg:
 
 
 class Drill:
-    """One drill against the service behind `http`, whose headers carry the API's token; `report` is told of each leg as it ends."""
+    """One drill against the service behind `http`, whose headers carry the API's token; `report` hears of each leg as it ends."""
 
     def __init__(
         self, http: httpx.Client, webhook_token: str, target: str, seconds: float, report: Callable[[Leg], None]

@@ -34,6 +34,7 @@ _SEVERITIES: dict[str, Severity] = {
     **dict.fromkeys(("info", "none", "notice", "information", "informational", "low", "ok", "debug", "p4", "p5"), "info"),
 }
 _PLACES = ("service", "job", "instance", "namespace", "pod", "node", "cluster")
+_GRAFANAS = {"dashboardURL": "Dashboard", "panelURL": "Panel", "silenceURL": "Silence it"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 Reason = Literal["opened", "follow-up", "escalation"]
@@ -94,6 +95,8 @@ def follow(action: Action, key: str) -> dict[str, object]:
 def trigger(paging: Paging) -> dict[str, object]:
     """The event that pages, without its routing key; at most 512,000 bytes with it."""
     event = {**minimal(paging), "links": _links(paging)}
+    if images := _images(paging):
+        event["images"] = images
     if _is_web(paging.client_url):
         event |= {"client": "alertrouter", "client_url": paging.client_url}
     labels = paging.members[0].labels if paging.members else {}
@@ -171,15 +174,26 @@ def _summary(paging: Paging) -> str:
 
 def _links(paging: Paging) -> list[dict[str, str]]:
     leader = paging.members[0] if paging.members else None
-    alertmanager = paging.incident.external_url.rstrip("/")
+    annotations = leader.annotations if leader else {}
+    alertmanager = "" if annotations.get("silenceURL") else paging.incident.external_url.rstrip("/")
     links = [
         (paging.incident_url, "Incident"),
         (paging.runbook_url or "", "Runbook"),
         (leader.generator_url if leader else "", "Source of the alert"),
+        *((annotations.get(name, ""), text) for name, text in _GRAFANAS.items()),
         (f"{alertmanager}/#/alerts" if alertmanager else "", "Alertmanager"),
         (_silence(alertmanager, leader.labels) if alertmanager and leader else "", "Silence it"),
     ]
     return [{"href": href, "text": text} for href, text in links if _is_web(href)]
+
+
+def _images(paging: Paging) -> list[dict[str, str]]:
+    """The picture of the panel, as Grafana gives it; PagerDuty shows those of https addresses alone."""
+    src = paging.members[0].annotations.get("imageURL", "") if paging.members else ""
+    if not (_is_web(src) and src.startswith("https://")):
+        return []
+    href = paging.members[0].annotations.get("panelURL", "")
+    return [{"src": src, "alt": "The panel", **({"href": href} if _is_web(href) else {})}]
 
 
 def _silence(alertmanager: str, labels: Mapping[str, str]) -> str:
