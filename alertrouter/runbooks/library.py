@@ -1,7 +1,7 @@
 """What the runbook folders hold, kept up to date."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Library:
                 known = {file: one for file, one in self._kept.items() if file.is_relative_to(place) and file not in kept}
                 troubles.append(Trouble(shown(place), 1, why + (_STILL_COUNTS if known else "")))
                 kept |= known
-            kept |= {file: one for file, one in self._just_gone(folder).items() if file not in kept}
+            kept |= self._just_gone(folder, kept)
         shelf = _shelf(kept, troubles)
         changed = not self.loaded or kept != self._kept or shelf.troubles != self.shelf.troubles
         if changed:
@@ -83,12 +83,13 @@ class Library:
         self.loaded = True
         return changed
 
-    def _just_gone(self, folder: Path) -> dict[Path, _Kept]:
+    def _just_gone(self, folder: Path, found: Container[Path]) -> dict[Path, _Kept]:
         """The files that were there a moment ago: an editor, or `git pull`, may be about to put them back."""
         now = self._clock()
-        before = {file for file in self._kept if file.is_relative_to(folder) and not file.is_symlink() and not file.exists()}
-        self._gone = {file: self._gone.get(file, now) for file in before | self._gone.keys() if not file.exists()}
-        return {file: self._kept[file] for file in before if now - self._gone[file] < _GONE_SECONDS}
+        gone = {file for file in self._kept if file not in found and file.is_relative_to(folder) and not file.is_symlink()}
+        since = {file: self._gone.get(file, now) for file in gone if not file.exists()}
+        self._gone = {file: at for file, at in self._gone.items() if not file.is_relative_to(folder)} | since
+        return {file: self._kept[file] for file, at in since.items() if now - at < _GONE_SECONDS}
 
     def _look(self, file: Path, folder: Path) -> _Kept:
         """A file as it is now; what cannot be taken in leaves the version before."""
