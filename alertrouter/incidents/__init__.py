@@ -1,6 +1,7 @@
 """Incidents: PURE. `decide()` says what an event does to one; see docs/promises.md for the rules."""
 
-from alertrouter.incidents.decide import NothingLeftError, decide
+from alertrouter.incidents.acts import NothingLeftError
+from alertrouter.incidents.decide import decide
 from alertrouter.incidents.events import (
     Acknowledged,
     Ended,

@@ -11,28 +11,13 @@ from datetime import datetime, timedelta
 
 from alertrouter.alertmanager import Alert
 from alertrouter.escalation import Policy
-from alertrouter.incidents.draft import SEVERITIES, Draft, leader_of, next_step
-from alertrouter.incidents.events import (
-    Acknowledged,
-    Ended,
-    Escalated,
-    Event,
-    Notified,
-    PagesResolved,
-    Plan,
-    Reopened,
-    Resolved,
-    Snoozed,
-    Unacknowledged,
-)
+from alertrouter.incidents.acts import NothingLeftError, act, start_again
+from alertrouter.incidents.draft import SEVERITIES, Draft, leader_of
+from alertrouter.incidents.events import Escalated, Event, Notified, Plan, Reopened, Snoozed
 from alertrouter.incidents.ids import make_id
 from alertrouter.incidents.state import Change, Incident, Member, State
 
 BY_ALERTMANAGER = "Alertmanager reported every alert resolved"
-
-
-class NothingLeftError(Exception):
-    """There is no such step to escalate to; the text says why."""
 
 
 def decide(state: State | None, event: Event, now: datetime) -> list[Change]:
@@ -62,92 +47,9 @@ def _decide(state: State | None, event: Event, now: datetime) -> Change | None:
             raise NothingLeftError("the incident is resolved")
         return None
     draft = Draft(state.incident, state.members)
-    _act(draft, event, now)
+    act(draft, event, now)
     draft.take_due(now)
     return draft.change() if draft.incident != state.incident else None
-
-
-def _act(draft: Draft, event: Event, now: datetime) -> None:
-    match event:
-        case Acknowledged():
-            _acknowledge(draft, event, now)
-        case Unacknowledged():
-            _take_back(draft, event, now)
-        case Resolved():
-            draft.close(now, f"resolved by {event.by}", by_person=True)
-        case PagesResolved():
-            _resolve_pages(draft, event, now)
-        case Reopened():
-            _reopen(draft, event, now)
-        case Ended():
-            _end(draft, event, now)
-        case Snoozed():
-            draft.set(snoozed_until=now + event.for_)
-            draft.tell("snoozed", by=event.by, until=(now + event.for_).isoformat())
-        case Escalated():
-            _escalate(draft, event)
-
-
-def _acknowledge(draft: Draft, event: Acknowledged, now: datetime) -> None:
-    """What PagerDuty says is news only for a key that was not acknowledged: it may come late, or be our own coming back."""
-    if event.keys and not draft.mark_pages(event.keys, acknowledged=True):
-        return
-    is_news = draft.incident.status == "triggered"
-    if is_news:
-        draft.set(status="acknowledged", acknowledged_at=now, acknowledged_by=event.by)
-    if draft.acknowledge_pages() or is_news:
-        draft.tell("acknowledged", by=event.by)
-
-
-def _take_back(draft: Draft, event: Unacknowledged, now: datetime) -> None:
-    if draft.mark_pages(event.keys, acknowledged=False) and draft.incident.status == "acknowledged":
-        _start_again(draft, now)
-        draft.tell("unacknowledged", by=event.by)
-
-
-def _start_again(draft: Draft, now: datetime) -> None:
-    draft.set(status="triggered", acknowledged_at=None, acknowledged_by=None)
-    draft.arm(now)
-
-
-def _resolve_pages(draft: Draft, event: PagesResolved, now: datetime) -> None:
-    """The incident is over with the last page of its own target; a step's page is closed alone."""
-    if not draft.mark_pages(event.keys, resolved=True):
-        return
-    incident = draft.incident
-    if all(page.resolved for page in incident.pages if page.target == incident.target):
-        draft.close(now, f"resolved by {event.by}", by_person=True)
-        return
-    closed = sorted({page.target for page in incident.pages if page.key in event.keys})
-    draft.tell("page_resolved", by=event.by, to=closed)
-
-
-def _end(draft: Draft, event: Ended, now: datetime) -> None:
-    for member in list(draft.members.values()):
-        if member.firing:
-            draft.put(replace(member, firing=False, ends_at=now, resolved_at=now))
-    draft.set(firing=0, resolved=len(draft.members))
-    draft.close(now, event.reason, by_person=False)
-
-
-def _reopen(draft: Draft, event: Reopened, now: datetime) -> None:
-    """PagerDuty's incident is triggered again, with nobody on it; ours is, too, even if it was over."""
-    if not draft.mark_pages(event.keys, resolved=False, acknowledged=False):
-        return
-    if not draft.incident.is_open:
-        draft.set(resolved_at=None, resolve_reason=None, resolved_by_person=False)
-    _start_again(draft, now)
-    draft.tell("reopened", by=event.by)
-
-
-def _escalate(draft: Draft, event: Escalated) -> None:
-    steps = draft.incident.policy.steps
-    following = next_step(draft.incident) or draft.incident.step + 1
-    number = event.step if event.step is not None else following
-    if not 1 <= number <= len(steps):
-        asked = f"there is no step {number}" if event.step is not None else "no step is left"
-        raise NothingLeftError(f"{asked}: the policy has {len(steps)}")
-    draft.take(number, steps[number - 1], event.by)
 
 
 def _notified_when_closed(state: State | None, event: Notified, now: datetime) -> Change | None:
@@ -301,7 +203,7 @@ def _join(alert: Alert, plan: Plan, now: datetime) -> Member:
 def _page_again(draft: Draft, new: list[str], now: datetime) -> None:
     """PagerDuty would notify nobody of another alert under a key that is acknowledged."""
     number = sum(page.step == 0 for page in draft.incident.pages) + 1
-    _start_again(draft, now)
+    start_again(draft, now)
     draft.page(f"{draft.incident.id}/{number}", draft.incident.target)
     draft.tell("paged_again", alerts=_brief(new))
 
