@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/alertrouter demo
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Looking at the pages as a browser gets them, and the incidents and runbooks to look at."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -103,5 +104,7 @@ def write_runbooks(router: Running, folder: Path, files: Mapping[str, str]) -> N
     for name, text in files.items():
         (folder / "runbooks" / name).write_text(text)
     library = router.service.library
+    library.load()
+    library._clock = lambda: math.inf  # what is not there now is gone for good
     library.load()
     router.service.files.playbook = replace(router.service.playbook, index=library.shelf.index)

@@ -106,7 +106,7 @@ class Running:
         return not in_flight and not due and not [one for one in pending if one["due_at"] <= now or not one["attempts"]]
 
 
-async def until(probe: Callable[[], Any], seconds: float = 10.0) -> Any:
+async def until(probe: Callable[[], Any], seconds: float = 20.0) -> Any:
     """The first true answer of `probe`."""
     async with asyncio.timeout(seconds):
         while not (found := await probe()):
@@ -121,12 +121,15 @@ async def serve(app: Starlette) -> AsyncIterator[str]:
     config = uvicorn.Config(app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1, ws="none")
     web = uvicorn.Server(config)
     web.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    over = asyncio.Event()
+    web.main_loop = over.wait  # type: ignore[method-assign,assignment]  # uvicorn's own looks ten times a second whether to end
     task = asyncio.create_task(web.serve())
     await until(lambda: asyncio.sleep(0, web.started))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         web.should_exit = True
+        over.set()
         await task
 
 
