@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from alertrouter import backlog, telemetry
 from alertrouter.clock import Clock
 from alertrouter.coverage import measure
+from alertrouter.inventory import Inventory
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.rest import RestClient
 from alertrouter.planning import Playbook
@@ -72,6 +73,7 @@ class Service:
         hears = self.settings.pagerduty_webhook_secrets or self.settings.pagerduty_api_token
         self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
         self._run(self._fall_back())
+        self._run(Inventory(self.database, self.writer, lambda: self.playbook).run())
         self.files.on_change = self.worker.poke
         self._run(self.files.run())
         self._listen()

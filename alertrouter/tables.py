@@ -294,6 +294,17 @@ class ChangeRow(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class HeldRow(SQLModel, table=True):
+    """What the Alertmanagers hold of an open incident: since when nothing any more, or who silenced all of it and until when."""
+
+    __tablename__ = "held"
+
+    incident_id: str = Field(primary_key=True, sa_type=Text)
+    absent_since: datetime | None = Field(default=None, sa_type=Moment)
+    silenced_by: str | None = Field(default=None, sa_type=Text)
+    silenced_until: datetime | None = Field(default=None, sa_type=Moment)
+
+
 class UnreadableRow(SQLModel, table=True):
     """An alert that could not be read, kept for people to see."""
 

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
     {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
     {"routing", "runbooks", "pagerduty", "settings"},
-    {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes"},
+    {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes", "alertmanager_api", "holding"},
     {"tables", "store"},
     {"telemetry"},
     {
@@ -24,6 +24,7 @@ FLOORS = [
         "backlog",
         "reload",
         "fallback",
+        "inventory",
     },
     {"service", "server", "sandbox"},
     {"web"},

@@ -182,7 +182,7 @@ def _links(paging: Paging) -> list[dict[str, str]]:
         (leader.generator_url if leader else "", "Source of the alert"),
         *((annotations.get(name, ""), text) for name, text in _GRAFANAS.items()),
         (f"{alertmanager}/#/alerts" if alertmanager else "", "Alertmanager"),
-        (_silence(alertmanager, leader.labels) if alertmanager and leader else "", "Silence it"),
+        (silence_url(alertmanager, leader.labels) if alertmanager and leader else "", "Silence it"),
     ]
     return [{"href": href, "text": text} for href, text in links if _is_web(href)]
 
@@ -196,7 +196,7 @@ def _images(paging: Paging) -> list[dict[str, str]]:
     return [{"src": src, "alt": "The panel", **({"href": href} if _is_web(href) else {})}]
 
 
-def _silence(alertmanager: str, labels: Mapping[str, str]) -> str:
+def silence_url(alertmanager: str, labels: Mapping[str, str]) -> str:
     """Alertmanager's form for a silence, filled in with these labels."""
     quoted = (value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in labels.values())
     matchers = ", ".join(f'{name}="{value}"' for name, value in zip(labels, quoted, strict=True))

@@ -8,6 +8,7 @@ from sqlalchemy import case
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, desc, func, select
 
+from alertrouter.holding import Held
 from alertrouter.store import changes
 from alertrouter.store.codec import LONGEST_NAME
 from alertrouter.tables import (
@@ -15,6 +16,7 @@ from alertrouter.tables import (
     ChangeRow,
     DeliveryRow,
     FallbackRow,
+    HeldRow,
     IncidentRow,
     PagerDutyPageRow,
     SectionRow,
@@ -228,3 +230,21 @@ def labels_of(session: Session, incident_id: str) -> dict[str, str]:
     query = select(AlertRow).where(AlertRow.incident_id == incident_id).order_by(desc(col(AlertRow.firing)))
     alert = session.exec(query.limit(1)).first()
     return alert.labels if alert else {}
+
+
+def held_incidents(session: Session, source: str, most: int) -> dict[str, Held]:
+    """The open incidents of a source, and what its Alertmanagers held of them when they were last asked."""
+    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
+    query = (
+        select(IncidentRow.id, HeldRow)
+        .join(HeldRow, col(HeldRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(is_open, IncidentRow.source == source, col(IncidentRow.firing) > 0)
+        .order_by(col(IncidentRow.id))
+    )
+    return {incident_id: Held(row.absent_since if row else None) for incident_id, row in session.exec(query.limit(most))}
+
+
+def silences(session: Session, incident_ids: Sequence[str]) -> dict[str, HeldRow]:
+    """Those of these incidents that are silenced in Alertmanager."""
+    query = select(HeldRow).where(col(HeldRow.incident_id).in_(incident_ids), col(HeldRow.silenced_until).is_not(None))
+    return {row.incident_id: row for row in session.exec(query)}

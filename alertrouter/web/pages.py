@@ -1,7 +1,7 @@
 """The on-call page and the page of an incident, and the routes of all pages."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import islice
@@ -16,12 +16,13 @@ from starlette.routing import Route
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident
 from alertrouter.incidents.draft import SEVERITIES, next_step
+from alertrouter.pagerduty.events import silence_url
 from alertrouter.runbooks.changes import Line, difference
 from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import to_html
 from alertrouter.service import Service
 from alertrouter.store import queries
-from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, UnreadableRow
+from alertrouter.tables import AlertRow, DeliveryRow, HeldRow, IncidentRow, SectionRow, UnreadableRow
 from alertrouter.timeline import sentence
 from alertrouter.urls import incident_url, section_url
 from alertrouter.web import forms, reading
@@ -45,6 +46,7 @@ class _Home:
     open: Sequence[Incident]
     total: int
     recent: Sequence[Incident]
+    silences: Mapping[str, HeldRow]
     troubles: int
     routing_problems: Sequence[str]
     dead: int
@@ -108,11 +110,13 @@ def _read_home(service: Service) -> _Home:
         recent, _ = queries.list_incidents(session, queries.Wanted("resolved", limit=_MOST_RECENT))
         pending, _ = queries.list_deliveries(session, "pending", _MOST_SHOWN, None)
         dead, _ = queries.list_deliveries(session, "dead", _MOST_TROUBLES, None)
+        open_ = _most_urgent(session)
         return _Home(
             now,
-            _most_urgent(session),
+            open_,
             sum(queries.open_counts(session).values()),
             sorted((_incident_of(row) for row, _ in recent), key=lambda one: one.resolved_at or one.opened_at, reverse=True),
+            queries.silences(session, [one.id for one in open_]),
             len(service.library.shelf.troubles),
             service.files.problems,
             queries.delivery_counts(session)["dead"],
@@ -135,6 +139,7 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
     now = service.database.read_now()
     with service.database.read() as session:
         story = queries.story(session, chosen)
+        silence = queries.silences(session, [chosen]).get(chosen)
     if story is None:
         return None
     shown = _incident_of(story.incident)
@@ -144,8 +149,18 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
         "parts": _parts(story, service, prefix),
         "steps": [_step(shown, number) for number in range(1, len(shown.policy.steps) + 1)],
         "by_hand": _target_of(shown, shown.step + 1),
+        "silence": silence,
+        "silence_url": _silence_url(story),
         "story": story,
     }
+
+
+def _silence_url(story: queries.Story) -> str:
+    """Where the alerts are silenced: the form of their sender, filled in."""
+    first = next((member for member in story.members if member.firing), None)
+    if first is None or not story.incident.external_url:
+        return ""
+    return first.annotations.get("silenceURL") or silence_url(story.incident.external_url.rstrip("/"), first.labels)
 
 
 def _incident_of(row: IncidentRow) -> Incident:
