@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from alertrouter.clock import utc_now
 from alertrouter.moments import rfc3339
+from alertrouter.sandbox import both_ways
 from alertrouter.sandbox.schema import Kind
 from alertrouter.sandbox.state import Alert, Fault, Handled, Received, Sandbox
 
@@ -44,6 +45,7 @@ def create_sandbox(
             Route("/faults", _order_fault, methods=["POST"]),
             Route("/faults", _clear_faults, methods=["DELETE"]),
             Route("/reset", _reset, methods=["POST"]),
+            *both_ways.routes,
             Route("/healthz", _healthz),
             Route("/", _page),
         ]
@@ -163,6 +165,7 @@ async def _page(request: Request) -> Response:
     context = {
         "alerts": list(reversed(sandbox.alerts))[:_MOST_SHOWN],
         "count": len(sandbox.alerts),
+        "incidents": list(reversed(sandbox.incidents.all.values()))[:_MOST_SHOWN],
         "troubled": troubled[:_MOST_SHOWN],
         "details": _details,
         "at": rfc3339,

@@ -9,6 +9,9 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alertrouter.moments import rfc3339
+from alertrouter.sandbox.feed import Feed
+from alertrouter.sandbox.incidents import Incident, Incidents
 from alertrouter.sandbox.schema import LARGEST_BODY, Kind, read
 
 _SEVERITIES = ("info", "warning", "error", "critical")
@@ -108,6 +111,8 @@ class Sandbox:
         self._names = names
         self._keys = {name: key for key, name in names.items()}
         self._arrived = 0
+        self.url = ""
+        self.feed = Feed()
         self.reset()
 
     def reset(self) -> None:
@@ -115,6 +120,8 @@ class Sandbox:
         self.alerts: deque[Alert] = deque(maxlen=_MOST_KEPT)
         self.received: deque[Received] = deque(maxlen=_MOST_KEPT)
         self.faults: list[Fault] = []
+        self.rest_fault = ""
+        self.incidents = Incidents(self._now, self._tell)
         self._open: dict[tuple[str, str], Alert] = {}
 
     def name(self, routing_key: object) -> str:
@@ -177,6 +184,7 @@ class Sandbox:
             self._open[key] = alert
             self.alerts.append(alert)
             alert.log.append(LogEntry(now, "trigger", "opened, somebody is notified"))
+            self.incidents.opened(alert.routing_key, key[1], payload["summary"], event.get("client_url", ""))
             return
         # The title is frozen, the severity only moves up.
         alert.severity = max(alert.severity, payload["severity"], key=_SEVERITIES.index)
@@ -189,6 +197,32 @@ class Sandbox:
         alert.log.append(LogEntry(now, action, alert.status))
         if action == "resolve":
             del self._open[key]
+        self.incidents.followed(alert.routing_key, key[1], action)
+
+    def act(self, incident_id: str, action: str, by: str, given: dict[str, str]) -> None:
+        """What a person does to an incident. Raises KeyError and NotNowError."""
+        resolved = self.incidents.act(incident_id, action, by, given)
+        one = self.incidents.all[incident_id]
+        for key, alert in list(self._open.items()):
+            if alert.routing_key == one.service and key[1] in {*resolved, *one.open_keys}:
+                alert.status, alert.updated_at = one.status, self._now()
+                alert.log.append(LogEntry(self._now(), "resolve" if key[1] in resolved else "acknowledge", f"{action} by {by}"))
+                if key[1] in resolved:
+                    del self._open[key]
+
+    def _tell(self, kind: str, one: Incident, agent: dict[str, Any], more: dict[str, Any]) -> None:
+        """Put an event on the feed."""
+        with_client = kind == "incident.triggered" and one.client_url
+        event = {
+            "id": uuid4().hex,
+            "event_type": kind,
+            "resource_type": "incident",
+            "occurred_at": rfc3339(self._now()),
+            "agent": agent,
+            "client": {"name": "alertrouter", "client_url": one.client_url} if with_client else None,
+            "data": more or one.as_json(self.url),
+        }
+        self.feed.push(kind, one.id, event)
 
 
 def _judge(kind: Kind, body: bytes) -> tuple[dict[str, Any] | None, int, list[str]]:
