@@ -46,23 +46,23 @@ class Reconciler:
         return self._database.clock
 
     async def correlate(self, webhook_id: str, webhook: Webhook) -> Heard:
-        """A webhook with our keys on its incident, unless they are known: by the trigger's `client_url`, or else by the API.
+        """A webhook with our keys on its incident, unless they are known: by the API, or else by the trigger's `client_url`.
 
         Takes a few seconds at most, whatever PagerDuty does.
         """
-        key = key_of(webhook.client_url, self._playbook().public_url)
-        keys: Sequence[str] = [key] if key else []
+        keys: Sequence[str] = []
         into = None
         if self._rest and webhook.pagerduty_id:
             try:
                 async with asyncio.timeout(LOOK_UP_SECONDS):
-                    if not keys and not await asyncio.to_thread(self._is_linked, webhook.pagerduty_id):
+                    if not await asyncio.to_thread(self._is_linked, webhook.pagerduty_id):
                         keys = await self._rest.keys_of(webhook.pagerduty_id)
                     if webhook.merged_into:
                         into = await self._rest.incident(webhook.merged_into)
             except (CannotAskError, TimeoutError) as problem:
                 _log.warning("PagerDuty cannot be asked about a webhook", why=str(problem) or "no answer in time")
-        return Heard(webhook_id, webhook, tuple(keys), into)
+        key = key_of(webhook.client_url, self._playbook().public_url)
+        return Heard(webhook_id, webhook, tuple(keys or ([key] if key else [])), into)
 
     async def before_steps(self) -> None:
         """Look at the incidents whose next step is due: an acknowledgement may have been missed. Trouble changes nothing."""

@@ -11,6 +11,7 @@ from alertrouter import backlog
 from alertrouter.backlog import Backlog
 from alertrouter.deliveries import DeliveryState, NotPossibleError, Trigger, check_discard, check_retry
 from alertrouter.incidents import Action
+from alertrouter.store.outbox import LEASE_SECONDS
 from browsing import see
 from processes import notification
 from serving import Running, running, until
@@ -69,7 +70,8 @@ async def failing(router: Running, incident: str, attempts: int) -> dict[str, An
 
     async def failed() -> dict[str, Any] | None:
         last = (await deliveries(router, incident))[-1]
-        return last if last["attempts"] >= number and not router.service.worker._in_flight else None
+        is_leased = datetime.fromisoformat(last["due_at"]) == router.clock.now + timedelta(seconds=LEASE_SECONDS)
+        return last if last["attempts"] >= number and not (is_leased or router.service.worker._in_flight) else None
 
     for number in range(1, attempts + 1):
         router.service.worker.poke()

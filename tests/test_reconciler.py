@@ -190,8 +190,15 @@ async def test_a_page_that_pagerduty_opens_no_incident_for_is_told_once(database
             await router.service.reconciler.confirm(timedelta(minutes=2))
         story = [entry["text"] for entry in (await incident(router, lost))["timeline"]]
         assert story.count("PagerDuty took the page to oncall and has opened no incident for it") == 1
+        assert "but PagerDuty has opened no incident for it" in (await router.http.get(f"/incidents/{lost}")).text
         kinds = [entry["kind"] for entry in (await incident(router, there))["timeline"]]
         assert ("confirmed" in kinds, "unconfirmed" in kinds) == (True, False)
+        rest.opens(lost)  # it comes after all
+        await router.service.reconciler.reconcile()
+        assert (
+            "opened no incident for it"
+            not in (await router.http.get(f"/incidents/{lost}")).text.partition("Sent to PagerDuty")[2]
+        )
 
 
 async def test_the_token_is_in_no_log_and_no_answer(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

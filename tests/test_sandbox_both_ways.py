@@ -118,3 +118,27 @@ async def test_the_page_has_buttons_that_lead_back_to_it(sandbox: httpx.AsyncCli
     assert f'formaction="incidents/{one["id"]}/acknowledge"' in page
     answer = await sandbox.post(f"/incidents/{one['id']}/acknowledge", headers={"Accept": "text/html"}, data={"by": "Bia"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+async def test_a_merged_key_is_resolved_in_the_incident_that_it_lives_on_in(sandbox: httpx.AsyncClient) -> None:
+    resolve = {"routing_key": KEY, "event_action": "resolve", "dedup_key": "b"}
+    await sandbox.post("/v2/enqueue", json=trigger("b"))
+    await sandbox.post("/v2/enqueue", json=resolve)  # an earlier episode
+    other = {**trigger("a"), "routing_key": "0" * 32}
+    await sandbox.post("/v2/enqueue", json=other)
+    await sandbox.post("/v2/enqueue", json=trigger("b"))
+    _, into, source = [one["id"] for one in await incidents(sandbox)]
+    await sandbox.post(f"/incidents/{source}/merge", json={"into": into})
+    await sandbox.post("/v2/enqueue", json=resolve)
+    assert (await incidents(sandbox))[1]["status"] == "triggered"
+    await sandbox.post("/v2/enqueue", json={**resolve, "routing_key": "0" * 32, "dedup_key": "a"})
+    assert (await incidents(sandbox))[1]["status"] == "resolved"
+
+
+async def test_what_is_reopened_takes_further_triggers(sandbox: httpx.AsyncClient) -> None:
+    await sandbox.post("/v2/enqueue", json=trigger("a"))
+    [one] = await incidents(sandbox)
+    await sandbox.post(f"/incidents/{one['id']}/resolve")
+    await sandbox.post(f"/incidents/{one['id']}/reopen")
+    await sandbox.post("/v2/enqueue", json=trigger("a"))
+    assert [(one["status"], one["resolve_reason"]) for one in await incidents(sandbox)] == [("triggered", None)]

@@ -57,6 +57,9 @@ class Feed:
     async def _deliver(self, webhook: Webhook, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
+        if not self.is_enabled:
+            webhook.state = "dropped"
+            return
         async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
             for wait in (*_WAITS, 0.0):
                 webhook.attempts += 1
@@ -65,7 +68,8 @@ class Feed:
                     break
                 await asyncio.sleep(wait)
         webhook.state = "taken" if webhook.status is not None and webhook.status < 300 else "dropped"
-        self._drops = 0 if webhook.state == "taken" else self._drops + 1
+        is_refused = webhook.status is not None and 400 <= webhook.status < 500 and webhook.status != 429
+        self._drops = self._drops + 1 if is_refused else 0
         self.is_enabled = self._drops < _DROPS_TO_DISABLE
 
     async def _post(self, http: httpx.AsyncClient, webhook: Webhook) -> int | None:

@@ -22,7 +22,10 @@ class NotNowError(Exception):
 
 @dataclass(slots=True)
 class Incident:
-    """One incident; `keys` are the dedup keys of its alerts, `open_keys` those that are not resolved."""
+    """One incident; `keys` are the dedup keys of its alerts, `open_keys` those that are not resolved.
+
+    `services` has the service of each key: a merge may bring alerts of another one.
+    """
 
     id: str
     number: int
@@ -36,6 +39,7 @@ class Incident:
     changed_by: dict[str, Any] = field(default_factory=lambda: dict(_INTEGRATION))
     merged_into: "Incident | None" = None
     client_url: str = ""
+    services: dict[str, str] = field(default_factory=dict)
 
     def as_json(self, url: str) -> dict[str, Any]:
         """As webhooks and the API show it; `url` is the sandbox's address."""
@@ -71,8 +75,9 @@ class Incidents:
         self.all: dict[str, Incident] = {}
 
     def of(self, service: str, key: str) -> Incident | None:
-        """The newest incident that holds an alert with this key."""
-        return next((one for one in reversed(self.all.values()) if one.service == service and key in one.keys), None)
+        """The incident that holds the open alert with this key, or else the newest that holds one."""
+        holding = [one for one in reversed(self.all.values()) if one.services.get(key) == service and key in one.keys]
+        return next((one for one in holding if key in one.open_keys), holding[0] if holding else None)
 
     def with_key(self, key: str) -> Sequence[Incident]:
         """The incidents that hold an alert with this key, newest first."""
@@ -81,7 +86,9 @@ class Incidents:
     def opened(self, service: str, key: str, title: str, client_url: str) -> None:
         """An alert has opened."""
         number = len(self.all) + 1
-        one = Incident(f"P{number:06X}", number, service, title, self._now(), [key], {key}, client_url=client_url)
+        one = Incident(
+            f"P{number:06X}", number, service, title, self._now(), [key], {key}, client_url=client_url, services={key: service}
+        )
         self.all[one.id] = one
         self._tell("incident.triggered", one, _INTEGRATION, {})
 
@@ -110,7 +117,7 @@ class Incidents:
             case "unacknowledge":
                 self._change(one, "triggered", agent, "unacknowledged")
             case "reopen":
-                one.open_keys = set(one.keys)
+                one.open_keys, one.merged_into = set(one.keys), None
                 self._change(one, "triggered", agent, "reopened")
             case "reassign":
                 one.assignee = given.get("to", "Somebody else")
@@ -132,6 +139,7 @@ class Incidents:
             raise NotNowError("an incident is merged into another one that is open")
         into.keys += one.keys
         into.open_keys |= one.open_keys
+        into.services |= one.services
         one.keys, one.open_keys, one.merged_into = [], set(), into
         self._change(one, "resolved", agent)
 

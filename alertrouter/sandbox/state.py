@@ -71,7 +71,7 @@ class LogEntry:
     """What an event did to an alert."""
 
     at: datetime
-    action: Action
+    action: str
     note: str
 
 
@@ -123,6 +123,7 @@ class Sandbox:
         self.rest_fault = ""
         self.incidents = Incidents(self._now, self._tell)
         self._open: dict[tuple[str, str], Alert] = {}
+        self._resolved: dict[tuple[str, str], Alert] = {}
 
     def name(self, routing_key: object) -> str:
         """How a routing key may be shown; empty for what is no text."""
@@ -196,19 +197,23 @@ class Sandbox:
         alert.status, alert.updated_at = "acknowledged" if action == "acknowledge" else "resolved", now
         alert.log.append(LogEntry(now, action, alert.status))
         if action == "resolve":
-            del self._open[key]
+            self._resolved[key] = self._open.pop(key)
         self.incidents.followed(alert.routing_key, key[1], action)
 
     def act(self, incident_id: str, action: str, by: str, given: dict[str, str]) -> None:
         """What a person does to an incident. Raises KeyError and NotNowError."""
         resolved = self.incidents.act(incident_id, action, by, given)
         one = self.incidents.all[incident_id]
+        if action == "reopen":
+            self._open |= {
+                key: alert for key, alert in self._resolved.items() if key[1] in one.open_keys and key not in self._open
+            }
         for key, alert in list(self._open.items()):
-            if alert.routing_key == one.service and key[1] in {*resolved, *one.open_keys}:
+            if alert.routing_key == one.services.get(key[1]) and key[1] in {*resolved, *one.open_keys}:
                 alert.status, alert.updated_at = one.status, self._now()
-                alert.log.append(LogEntry(self._now(), "resolve" if key[1] in resolved else "acknowledge", f"{action} by {by}"))
+                alert.log.append(LogEntry(self._now(), "resolve" if key[1] in resolved else action, f"{action} by {by}"))
                 if key[1] in resolved:
-                    del self._open[key]
+                    self._resolved[key] = self._open.pop(key)
 
     def _tell(self, kind: str, one: Incident, agent: dict[str, Any], more: dict[str, Any]) -> None:
         """Put an event on the feed."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
@@ -31,6 +31,7 @@ def link(tx: Transaction, pagerduty_id: str, keys: Mapping[str, str]) -> None:
         for key, incident_id in sorted(keys.items())
     ]
     tx.run(_link, rows)
+    tx.run(_confirm, [{"b_key": key} for key in sorted(keys)])
 
 
 def relink(tx: Transaction, source: str, into: str) -> None:
@@ -73,6 +74,11 @@ def _link(postgres: bool) -> ClauseElement:
     statement = _insert(postgres, _page)
     moved = {"pagerduty_id": statement.excluded.pagerduty_id}
     return statement.on_conflict_do_update(index_elements=["dedup_key"], set_=moved)  # type: ignore[no-any-return]
+
+
+def _confirm(_postgres: bool) -> ClauseElement:
+    """PagerDuty has told of it after all."""
+    return update(_delivery).where(_delivery.c.dedup_key == bindparam("b_key")).values(unconfirmed_at=null())
 
 
 def _relink(_postgres: bool) -> ClauseElement:

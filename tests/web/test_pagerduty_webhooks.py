@@ -177,3 +177,15 @@ async def test_a_verified_body_that_is_no_event_is_taken_so_that_the_feed_lives_
     async with running(url, tmp_path, ENV) as router:
         headers = {"X-PagerDuty-Signature": "v1=" + hmac.new(b"the-next-one", b"[]", "sha256").hexdigest()}
         assert (await router.http.post("/webhooks/pagerduty", content=b"[]", headers=headers)).status_code == 202
+
+
+@pytest.mark.parametrize("occurred_at", ["2026-11-23T02:59:00Z", "2026-11-23T03:01:00Z", "1970-01-01T00:00:00Z", "soon", None, 7])
+async def test_pagerdutys_clock_does_not_matter(url: str, tmp_path: Path, occurred_at: object) -> None:
+    async with running(url, tmp_path, ENV) as router:
+        pagerduty = PagerDuty(router)
+        incident_id = await pagerduty.opened("NoRunbook")
+        event = {"event_type": "incident.acknowledged", "agent": PERSON, "data": {"id": "PABC"}, "occurred_at": occurred_at}
+        body = json.dumps({"event": event}).encode()
+        headers = {"X-PagerDuty-Signature": "v1=" + hmac.new(SECRET.encode(), body, "sha256").hexdigest()}
+        assert (await router.http.post("/webhooks/pagerduty", content=body, headers=headers)).status_code == 202
+        assert (await pagerduty.incident(incident_id))["status"] == "acknowledged"
