@@ -101,3 +101,34 @@ def test_four_hundred_files_are_indexed_and_looked_up_at_once() -> None:
     assert all(index.find({"alertname": f"alert{n}"}) for n in range(400))
     assert parsed - started < 5
     assert time.process_time() - parsed < 0.2
+
+
+PUBLIC = "https://router.example"
+POINTED = Index(
+    [
+        parse("a.md", '# A\n\n## DiskFull\nx\n\n## Labelled {team="db"}\ny\n'),
+        parse("README.md", "# Read me\nx\n"),
+        parse("kafka/Lag.md", "# Lag\nz\n"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "anchor", "path"),
+    [
+        (f"{PUBLIC}/runbooks/for/DiskFull", "diskfull", "a.md"),
+        (f"{PUBLIC}/runbooks/for/Labelled?label=team%3Ddb", "labelled-teamdb", "a.md"),
+        ("docs/kafka/README.md", "lag", "kafka/Lag.md"),  # every folder may have one: the alert's own file
+        ("docs/kafka/Lag.md", "lag", "kafka/Lag.md"),
+        ("README.md", "", "README.md"),
+    ],
+)
+def test_a_runbook_url_leads_where_it_says(url: str, anchor: str, path: str) -> None:
+    match = POINTED.find({"alertname": "Lag"}, {"runbook_url": url}, PUBLIC)
+    assert match
+    assert (match.section.path, match.section.anchor) == (path, anchor)
+
+
+def test_a_runbook_url_for_an_alert_that_none_names_leads_nowhere() -> None:
+    assert POINTED.leads_nowhere(f"{PUBLIC}/runbooks/for/Other", PUBLIC)
+    assert not POINTED.leads_nowhere(f"{PUBLIC}/runbooks/for/Labelled?label=team%3Ddb", PUBLIC)

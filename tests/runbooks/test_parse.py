@@ -151,3 +151,9 @@ def test_any_text_is_a_document_with_lines_in_order(text: str) -> None:
     lines = [section.line for section in document.sections]
     assert lines == sorted(lines)
     assert len({section.anchor for section in document.sections}) == len(document.sections)
+
+
+def test_labels_of_a_heading_may_stand_in_single_quotes_and_unreadable_ones_are_told() -> None:
+    document = parse("a.md", "# A\n\n## One {team='db'}\nx\n\n## Two {team=~\"a|b\"}\ny\n")
+    assert document.sections[2].labels == {"team": "db"}
+    assert document.problems == ((6, 'the labels in the heading Two {team=~"a|b"} cannot be read'),)

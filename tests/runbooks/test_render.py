@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertrouter.runbooks.commands import Values
-from alertrouter.runbooks.render import cut, first_steps, to_html, to_plain
+from alertrouter.runbooks.render import cut, first_steps, to_html, to_markdown, to_plain
 
 SECTION = """**Severidade**: Critical
 **Descrição**: Taxa > 1%
@@ -151,3 +151,17 @@ def test_any_section_is_shown_without_a_tag_of_its_own(text: str, value: str) ->
     assert "<a " not in html or "href=" in html
     assert "<b" not in html.replace("<blockquote", "").replace("<br", "")
     to_plain(text, Values({"x": value}))
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("ls <pod> is text: `ls <pod>`", "ls <pod> is text: `ls p`"),  # the command, not the prose before it
+        ("`ls <odd>`", "``ls 'a`b'``"),  # a code span stays one
+        ("```sh\nls <pod>\n```\nls <pod>\n", "```sh\nls p\n```\nls <pod>\n"),
+        ("- x\n\n      ls <pod>\n", "- x\n\n      ls p\n"),
+        ("`ls <gone>`", "`ls <gone>`"),
+    ],
+)
+def test_markdown_is_filled_in_its_commands_alone(text: str, filled: str) -> None:
+    assert to_markdown(text, Values({"pod": "p", "odd": "a`b"})) == filled
