@@ -20,7 +20,7 @@ from alertrouter import routing
 from alertrouter.fallback import Fallback, Ways
 from alertrouter.settings import in_clear
 from processes import free_port, notification
-from serving import TARGETS, Running, running, serve
+from serving import TARGETS, Running, running, serve, until
 
 
 class Receiver:
@@ -59,6 +59,11 @@ async def opened(router: Running, **given: Any) -> str:
     return str(incident)
 
 
+async def dead(router: Running) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await router.http.get("/api/v1/deliveries?state=dead")).json()["deliveries"]
+    return found
+
+
 async def texts(router: Running, incident: str) -> list[str]:
     return [entry["text"] for entry in (await router.http.get(f"/api/v1/incidents/{incident}")).json()["timeline"]]
 
@@ -87,6 +92,7 @@ async def test_a_page_that_is_refused_goes_other_ways_at_once(database_url: str,
         await router.pagerduty.delete("/faults")
         await router.pagerduty.post("/faults", json={"mode": "400", "count": 2})
         await opened(router)
+        await until(lambda: dead(router))
         await fallback.look()
         assert "PagerDuty refused this page" in receiver.taken[0]["message"]
 
