@@ -1,9 +1,11 @@
 """When PagerDuty does not get a page, it goes other ways: mail, chat and whatever else Apprise speaks."""
 
 import asyncio
+import hashlib
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import apprise
@@ -28,28 +30,60 @@ class FallbackUrlError(Exception):
     """A URL cannot be used; the text says which by its number, as it may hold a password."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One address. `name` tells it from the others without a password; `kind` is the service behind it."""
+
+    name: str
+    kind: str
+    apprise: apprise.Apprise
+
+    async def take(self, title: str, body: str) -> bool:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return bool(await self.apprise.async_notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
+        except TimeoutError:
+            return False
+
+
 class Ways:
     """The ways that FALLBACK_URLS name. Raises FallbackUrlError."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages hold addresses
-        self._apprise = apprise.Apprise()
+        self._ways: dict[str, _Way] = {}
         for number, url in enumerate(urls, start=1):
-            if not self._apprise.add(url.replace("%2C", ",").replace("%2c", ",")):
+            found = apprise.Apprise()
+            if not found.add(url.replace("%2C", ",").replace("%2c", ",")):
                 raise FallbackUrlError(f"address number {number} is none that Apprise knows")
+            way = _way(found, self._ways)
+            self._ways[way.name] = way
 
     @property
-    def kinds(self) -> list[str]:
-        """The services behind them, without addresses."""
-        return sorted({str(way.service_name) for way in self._apprise})
+    def names(self) -> frozenset[str]:
+        """What tells them apart in the database, whatever their order: no address and no password."""
+        return frozenset(self._ways)
 
-    async def send(self, title: str, body: str) -> bool:
-        """Send to all of them, in so many seconds; whether every one took it."""
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                return bool(await self._apprise.async_notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
-        except TimeoutError:
-            return False
+    def kinds(self, names: Iterable[str]) -> list[str]:
+        """The services behind some of them, without addresses."""
+        return sorted({self._ways[name].kind for name in names})
+
+    async def send(self, title: str, body: str, but: Collection[str] = ()) -> frozenset[str]:
+        """Send to all at once, but to those; the names of the ways that took it, within SEND_SECONDS."""
+        ways = [way for name, way in self._ways.items() if name not in but]
+        took = await asyncio.gather(*(way.take(title, body) for way in ways))
+        return frozenset(way.name for way, taken in zip(ways, took, strict=True) if taken)
+
+
+def _way(found: apprise.Apprise, others: Collection[str]) -> _Way:
+    services = list(found)
+    for service in services:
+        if service.overflow_mode is apprise.OverflowMode.UPSTREAM:  # a service refuses what is too long for it, each time again
+            service.overflow_mode = apprise.OverflowMode.TRUNCATE
+    masked = " ".join(str(service.url(privacy=True)) for service in services)  # type: ignore[no-untyped-call]
+    digest = hashlib.sha256(masked.encode()).hexdigest()[:16]
+    alike = sum(name.startswith(digest) for name in others)  # they may differ by what is masked alone
+    return _Way(f"{digest}-{alike}", ", ".join(sorted({str(service.service_name) for service in services})), found)
 
 
 class Fallback:
@@ -71,38 +105,63 @@ class Fallback:
     async def run(self) -> None:
         """Look now and then, until cancelled."""
         while True:
+            is_more = False
             try:
-                await self.look()
+                is_more = await self.look()
             except (UnavailableError, OverloadedError):
                 pass  # others tell that the database is away
             except Exception as problem:  # noqa: BLE001 - the outermost loop: the next round may do
                 if not is_unavailable(problem):
                     _log.exception("the fallback failed", error=type(problem).__name__)
-            await asyncio.sleep(self._clock.real(LOOK_EVERY))
+            if not is_more:
+                await asyncio.sleep(self._clock.real(LOOK_EVERY))
 
-    async def look(self) -> None:
-        """Ask for the fallback of what does not get through, and send what was asked for."""
+    async def look(self) -> bool:
+        """Ask for the fallback of what does not get through, and send what was asked for; whether more may be due."""
         troubled = await asyncio.to_thread(self._troubled)
         if troubled:
             await self._writer.submit(_ask, troubled)
-        for notice in await self._writer.submit(_claim, None, seconds=None):
-            await self._send(notice)
+        notices = await self._writer.submit(_claim, None, seconds=None)
+        # all at once: one after the other, slow ways would outlast the leases of the last
+        results = await asyncio.gather(*map(self._send, notices), return_exceptions=True)
+        for problem in results:
+            if problem is not None:
+                raise problem
+        return len(notices) == fallback.MOST
 
     def _troubled(self) -> list[tuple[str, str]]:
         """Incidents with a page that is dead or has failed for too long, where the route asks for it, with the reason."""
         routing = self._playbook().routing
         before = self._database.read_now() - self._after
+        wanted: list[tuple[str, str]] = []
+        cursor = ""
         with self._database.read() as session:
-            found = queries.stuck_pages(session, before, _MOST)
-        return [(incident_id, why) for incident_id, why, labels in found if routing.route(labels).fallback]
+            while len(wanted) < _MOST and (found := queries.stuck_pages(session, before, _MOST, cursor)):
+                wanted += [(incident_id, why) for incident_id, why, labels in found if routing.route(labels).fallback]
+                cursor = found[-1][0]
+        return wanted
 
     async def _send(self, notice: Notice) -> None:
         title, body = paging.in_words(notice.state, notice.sections, self._playbook().public_url)
-        sent = await self._ways.send(title, f"{notice.why}\n\n{body}")
-        telemetry.FALLBACKS.labels("sent" if sent else "failed").inc()
-        log = _log.info if sent else _log.error
-        log("a page went other ways" if sent else "the fallback failed", incident=notice.state.incident.id, ways=self._ways.kinds)
-        await self._writer.submit(_record, (notice, sent, self._ways.kinds))
+        took = await self._ways.send(title, f"{notice.why}\n\n{body}", notice.taken)
+        attempt = _Attempt(notice, self._ways, took, self._ways.names - notice.taken - took)
+        telemetry.FALLBACKS.labels("sent").inc(len(attempt.took))
+        telemetry.FALLBACKS.labels("failed").inc(len(attempt.failed))
+        if attempt.took:
+            _log.info("a page went other ways", incident=notice.state.incident.id, ways=self._ways.kinds(attempt.took))
+        if attempt.failed:
+            _log.error("the fallback failed", incident=notice.state.incident.id, ways=self._ways.kinds(attempt.failed))
+        await self._writer.submit(_record, attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What came of sending a notice: the names of the ways that took it now, and of those that did not."""
+
+    notice: Notice
+    ways: Ways
+    took: frozenset[str]
+    failed: frozenset[str]
 
 
 def _ask(tx: Transaction, wishes: Sequence[Sequence[tuple[str, str]]]) -> list[int]:
@@ -113,13 +172,18 @@ def _claim(tx: Transaction, wishes: Sequence[None]) -> list[list[Notice]]:
     return [fallback.claim(tx) for _ in wishes]
 
 
-def _record(tx: Transaction, attempts: Sequence[tuple[Notice, bool, list[str]]]) -> list[bool]:
-    return [_record_one(tx, notice, sent, kinds) for notice, sent, kinds in attempts]
+def _record(tx: Transaction, attempts: Sequence[_Attempt]) -> list[bool]:
+    return [_record_one(tx, attempt) for attempt in attempts]
 
 
-def _record_one(tx: Transaction, notice: Notice, sent: bool, kinds: list[str]) -> bool:
+def _record_one(tx: Transaction, attempt: _Attempt) -> bool:
+    notice, ways = attempt.notice, attempt.ways
     again = tx.now + backoff(notice.attempts, random.random())  # noqa: S311 - jitter
-    changed = fallback.record(tx, notice, tx.now if sent else None, again)
-    if changed:
-        incidents.tell(tx, notice.state.incident.id, "fallback" if sent else "fallback_failed", ways=kinds, why=notice.why)
+    changed = fallback.record(tx, notice, notice.taken | attempt.took, None if attempt.failed else tx.now, again)
+    if changed and attempt.took:
+        detail = {"ways": ways.kinds(attempt.took), "places": len(attempt.took), "why": notice.why}
+        incidents.tell(tx, notice.state.incident.id, "fallback", **detail)
+    if changed and attempt.failed and notice.attempts == 1:  # later ones would flood the timeline; the metric counts them
+        detail = {"ways": ways.kinds(attempt.failed), "places": len(attempt.failed)}
+        incidents.tell(tx, notice.state.incident.id, "fallback_failed", **detail)
     return changed

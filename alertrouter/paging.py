@@ -26,12 +26,17 @@ def event(job: Job, public_url: str) -> dict[str, object]:
 
 
 def in_words(state: State, sections: Mapping[str, Section], public_url: str) -> tuple[str, str]:
-    """The page that opened an incident as a title and a text, for other ways than PagerDuty."""
-    trigger: dict[str, Any] = events.trigger(_paging(state, sections, state.incident.id, public_url))
+    """The page that opened an incident as a title and a text, for other ways than PagerDuty.
+
+    Links come first: some ways cut a long text.
+    """
+    keys = [page.key for page in state.incident.pages]
+    key = state.incident.id if state.incident.id in keys else keys[0]  # with target `none` only steps have paged
+    trigger: dict[str, Any] = events.trigger(_paging(state, sections, key, public_url))
     payload = trigger["payload"]
     details = [f"{name.partition(' ')[2]}:\n{text}" for name, text in sorted(payload["custom_details"].items())]
     links = [f"{link['text']}: {link['href']}" for link in trigger["links"]]
-    return payload["summary"], "\n\n".join([*details, "\n".join(links)])
+    return payload["summary"], "\n\n".join(["\n".join(links), *details])
 
 
 def _paging(state: State, sections: Mapping[str, Section], key: str, public_url: str) -> events.Paging:

@@ -253,7 +253,10 @@ class HeartbeatRow(SQLModel, table=True):
 
 
 class FallbackRow(SQLModel, table=True):
-    """A page that goes other ways than through PagerDuty, once for each incident; `due_at` is a lease's end while it is sent."""
+    """A page that goes other ways than through PagerDuty, once for each incident; `due_at` is a lease's end while it is sent.
+
+    `taken` are the ways that have it (see `alertrouter.fallback.Ways`), with spaces between; `sent_at` is when the last one did.
+    """
 
     __tablename__ = "fallback"
     __table_args__ = (
@@ -266,6 +269,7 @@ class FallbackRow(SQLModel, table=True):
     due_at: datetime = Field(sa_type=Moment)
     attempts: int = Field(sa_type=Integer)
     sent_at: datetime | None = Field(default=None, sa_type=Moment)
+    taken: str | None = Field(default=None, sa_type=Text)
 
 
 class ChangeRow(SQLModel, table=True):

@@ -29,7 +29,9 @@ RUNBOOK_COVERAGE = Gauge(
     ["alerts", "runbook"],
 )
 DELIVERIES = Counter("alertrouter_deliveries_total", "Attempts to send an event to PagerDuty.", ["action", "outcome"])
-FALLBACKS = Counter("alertrouter_fallbacks_total", "Pages that went other ways than through PagerDuty, by outcome.", ["outcome"])
+FALLBACKS = Counter(
+    "alertrouter_fallbacks_total", "Pages sent other ways than through PagerDuty, each place by itself, by outcome.", ["outcome"]
+)
 WEBHOOKS = Counter("alertrouter_pagerduty_webhooks_total", "Webhooks from PagerDuty, by what became of them.", ["outcome"])
 HEALED = Counter("alertrouter_pagerduty_healed_total", "Differences from PagerDuty that asking its API found and healed.")
 UNCONFIRMED = Counter("alertrouter_unconfirmed_pages_total", "Pages that PagerDuty took and opened no incident for in time.")

@@ -15,6 +15,12 @@ def _listed(names: Any) -> str:
     return ", ".join(map(str, names or ()))
 
 
+def _by(detail: Mapping[str, Any]) -> str:
+    """By which services, and to how many places where it is more than one."""
+    places = detail.get("places") or 1
+    return f"by {_listed(detail.get('ways'))}" + (f" to {places} places" if places > 1 else "")
+
+
 def _clock(moment: Any) -> str:
     """The time of day of an ISO 8601 moment, for people."""
     try:
@@ -61,8 +67,8 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "unconfirmed": lambda detail: f"PagerDuty took the page to {detail.get('to')} and has opened no incident for it",
     "merged": lambda detail: f"Merged in PagerDuty by {detail.get('by') or 'somebody'}",
     "in_pagerduty": _in_pagerduty,
-    "fallback": lambda detail: f"The page went by {_listed(detail.get('ways'))}, too: {detail.get('why')}",
-    "fallback_failed": lambda detail: f"The fallback by {_listed(detail.get('ways'))} failed and is tried again",
+    "fallback": lambda detail: f"The page went {_by(detail)}, too: {detail.get('why')}",
+    "fallback_failed": lambda detail: f"The fallback {_by(detail)} failed and is tried again",
     "reopened": lambda detail: f"Reopened by {detail.get('by')}",
     "page_resolved": lambda detail: f"The page to {_listed(detail.get('to'))} was resolved by {detail.get('by')}",
     "resolved": _resolved,

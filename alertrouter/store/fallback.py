@@ -1,11 +1,11 @@
 """Which incidents go other ways than through PagerDuty: at most once each, by a lease as the outbox has."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, literal_column, select, update
+from sqlalchemy import bindparam, delete, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
@@ -18,18 +18,22 @@ from alertrouter.store.outbox import sections_of
 from alertrouter.tables import FallbackRow
 
 LEASE = timedelta(seconds=90)
-_MOST = 10
+MOST = 10
 _fallback: Any = FallbackRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An incident that is to go other ways, and why; `attempts` counts this one, and is the fencing token."""
+    """An incident that is to go other ways, and why; `attempts` counts this one, and is the fencing token.
+
+    `taken` are the ways that have taken it before.
+    """
 
     state: State
     sections: dict[str, Section]
     why: str
     attempts: int
+    taken: frozenset[str]
 
 
 def ask(tx: Transaction, wanted: Sequence[tuple[str, str]]) -> int:
@@ -39,22 +43,32 @@ def ask(tx: Transaction, wanted: Sequence[tuple[str, str]]) -> int:
 
 
 def claim(tx: Transaction) -> list[Notice]:
-    """Lease those that are due; what is over meanwhile is left alone."""
-    rows = {row[0]: (row[1], row[2] + 1) for row in tx.fetch(_select_due, now=to_micros(tx.now), most=_MOST)}
-    until = to_micros(tx.now + LEASE)
-    tx.run(_lease, [{"b_id": one, "attempts": attempts, "due_at": until} for one, (_, attempts) in rows.items()])
-    states = [state for state in incidents.load(tx, rows) if state.incident.is_open]
-    sections = sections_of(tx, states)
-    return [Notice(state, sections, *rows[state.incident.id]) for state in states]
+    """Lease those that are due, at most MOST; what is over meanwhile is forgotten."""
+    now, until = to_micros(tx.now), to_micros(tx.now + LEASE)
+    while due := {row[0]: row[1:] for row in tx.fetch(_select_due, now=now, most=MOST)}:
+        states = [state for state in incidents.load(tx, due) if state.incident.is_open]
+        over = due.keys() - {state.incident.id for state in states}
+        tx.run(_forget, [{"b_id": one} for one in over])
+        if states:
+            sections = sections_of(tx, states)
+            notices = [_notice(state, sections, *due[state.incident.id]) for state in states]
+            tx.run(_lease, [{"b_id": one.state.incident.id, "attempts": one.attempts, "due_at": until} for one in notices])
+            return notices
+    return []
 
 
-def record(tx: Transaction, notice: Notice, sent_at: datetime | None, due_at: datetime) -> bool:
-    """Write what came of an attempt; False if somebody else has the lease by now."""
+def _notice(state: State, sections: dict[str, Section], why: str, attempts: int, taken: str | None) -> Notice:
+    return Notice(state, sections, why, attempts + 1, frozenset((taken or "").split()))
+
+
+def record(tx: Transaction, notice: Notice, taken: Collection[str], sent_at: datetime | None, due_at: datetime) -> bool:
+    """Write what came of an attempt, and which ways have taken it by now; False if somebody else has the lease by now."""
     row = {
         "b_id": notice.state.incident.id,
         "b_attempts": notice.attempts,
         "sent_at": sent_at and to_micros(sent_at),
         "due_at": to_micros(due_at),
+        "taken": " ".join(sorted(taken)) or None,
     }
     return tx.run_one(_record, **row) > 0
 
@@ -67,7 +81,7 @@ def _insert(postgres: bool) -> ClauseElement:
 
 def _select_due(_postgres: bool) -> ClauseElement:
     due = (_fallback.c.sent_at.is_(None), _fallback.c.due_at <= bindparam("now"))
-    query = select(_fallback.c.incident_id, _fallback.c.why, _fallback.c.attempts).where(*due)
+    query = select(_fallback.c.incident_id, _fallback.c.why, _fallback.c.attempts, _fallback.c.taken).where(*due)
     return query.order_by(_fallback.c.due_at).limit(bindparam("most")).with_for_update(skip_locked=True)
 
 
@@ -76,10 +90,14 @@ def _lease(_postgres: bool) -> ClauseElement:
     return update(_fallback).where(_fallback.c.incident_id == bindparam("b_id")).values(values)
 
 
+def _forget(_postgres: bool) -> ClauseElement:
+    return delete(_fallback).where(_fallback.c.incident_id == bindparam("b_id"))
+
+
 def _record(_postgres: bool) -> ClauseElement:
     mine = (
         _fallback.c.incident_id == bindparam("b_id"),
         _fallback.c.attempts == bindparam("b_attempts"),
         _fallback.c.sent_at.is_(literal_column("NULL")),
     )
-    return update(_fallback).where(*mine).values(sent_at=bindparam("sent_at"), due_at=bindparam("due_at"))
+    return update(_fallback).where(*mine).values({name: bindparam(name) for name in ("sent_at", "due_at", "taken")})

@@ -204,10 +204,10 @@ def open_pages(session: Session, most: int) -> dict[str, list[str]]:
     return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}
 
 
-def stuck_pages(session: Session, before: datetime, most: int) -> list[tuple[str, str, dict[str, str]]]:
+def stuck_pages(session: Session, before: datetime, most: int, cursor: str) -> list[tuple[str, str, dict[str, str]]]:
     """Open incidents with a page that PagerDuty refused, or that has been tried since before then, and no fallback yet.
 
-    With each the reason, and the labels of one of its alerts.
+    In the order of their ids, those after `cursor`; with each the reason, and the labels of one of its alerts.
     """
     asked = select(FallbackRow.incident_id).where(FallbackRow.incident_id == DeliveryRow.incident_id).exists()
     is_late = (col(DeliveryRow.state) == "pending") & (col(DeliveryRow.attempts) > 0) & (col(DeliveryRow.created_at) <= before)
@@ -215,7 +215,8 @@ def stuck_pages(session: Session, before: datetime, most: int) -> list[tuple[str
         select(DeliveryRow.incident_id, DeliveryRow.state, DeliveryRow.error)
         .join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id))
         .where(col(IncidentRow.status).in_(("triggered", "acknowledged")), DeliveryRow.action == "trigger", ~asked)
-        .where(is_late | (col(DeliveryRow.state) == "dead"))
+        .where(is_late | (col(DeliveryRow.state) == "dead"), col(DeliveryRow.incident_id) > cursor)
+        .order_by(col(DeliveryRow.incident_id), col(DeliveryRow.id))
         .limit(most)
     )
     found: dict[str, str] = {}
@@ -223,6 +224,12 @@ def stuck_pages(session: Session, before: datetime, most: int) -> list[tuple[str
         how = "PagerDuty refused this page" if state == "dead" else "PagerDuty could not be given this page"
         found.setdefault(incident_id, f"{how}: {error}" if error else how)
     return [(incident_id, why, labels_of(session, incident_id)) for incident_id, why in found.items()]
+
+
+def went_other_ways(session: Session, incident_ids: Sequence[str]) -> set[str]:
+    """Those incidents whose page another way than PagerDuty has taken."""
+    is_taken = col(FallbackRow.sent_at).is_not(None) | col(FallbackRow.taken).is_not(None)
+    return set(session.exec(select(FallbackRow.incident_id).where(col(FallbackRow.incident_id).in_(incident_ids), is_taken)))
 
 
 def labels_of(session: Session, incident_id: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The on-call page and the page of an incident, and the routes of all pages."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import islice
@@ -47,6 +47,7 @@ class _Home:
     total: int
     recent: Sequence[Incident]
     silences: Mapping[str, HeldRow]
+    other_ways: Collection[str]
     troubles: int
     routing_problems: Sequence[str]
     dead: int
@@ -117,6 +118,7 @@ def _read_home(service: Service) -> _Home:
             sum(queries.open_counts(session).values()),
             sorted((_incident_of(row) for row, _ in recent), key=lambda one: one.resolved_at or one.opened_at, reverse=True),
             queries.silences(session, [one.id for one in open_]),
+            queries.went_other_ways(session, [one.id for one in open_]),
             len(service.library.shelf.troubles),
             service.files.problems,
             queries.delivery_counts(session)["dead"],
@@ -140,6 +142,7 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
     with service.database.read() as session:
         story = queries.story(session, chosen)
         silence = queries.silences(session, [chosen]).get(chosen)
+        other_ways = queries.went_other_ways(session, [chosen])
     if story is None:
         return None
     shown = _incident_of(story.incident)
@@ -150,6 +153,7 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
         "steps": [_step(shown, number) for number in range(1, len(shown.policy.steps) + 1)],
         "by_hand": _target_of(shown, shown.step + 1),
         "silence": silence,
+        "other_ways": other_ways,
         "silence_url": _silence_url(story),
         "story": story,
     }
