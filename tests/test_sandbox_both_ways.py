@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from alertrouter.sandbox import create_sandbox
 from serving import serve, until
@@ -73,6 +74,77 @@ async def test_the_api_misbehaves_when_it_is_told_to(sandbox: httpx.AsyncClient,
     assert (await sandbox.get("/rest/incidents", headers=TOKEN)).json()["incidents"] == []
 
 
+async def test_the_api_closes_the_connection_when_it_is_told_to(sandbox: httpx.AsyncClient) -> None:
+    await sandbox.post("/rest/fault", json={"mode": "drop"})
+    with pytest.raises(httpx.TransportError):
+        await sandbox.get("/rest/incidents", headers=TOKEN)
+
+
+async def test_webhooks_are_lost_or_held_and_let_go_newest_first_when_that_is_ordered(sandbox: httpx.AsyncClient) -> None:
+    heard: list[tuple[str, str]] = []
+
+    async def take(request: Request) -> Response:
+        heard.append(((await request.json())["event"]["event_type"], request.headers["x-webhook-subscription"]))
+        return Response(status_code=202)
+
+    async def heard_of(count: int) -> bool:
+        return len(heard) == count
+
+    async with serve(Starlette(routes=[Route("/", take, methods=["POST"])])) as url:
+        await sandbox.post("/subscription", json={"url": f"{url}/", "secrets": ["one"]})
+        await sandbox.post("/webhooks/fault", json={"mode": "lose"})
+        await sandbox.post("/v2/enqueue", json=trigger("a"))
+        [one] = await incidents(sandbox)
+        await sandbox.post("/webhooks/fault", json={"mode": "hold"})
+        for action in ("acknowledge", "prioritise", "resolve"):
+            await sandbox.post(f"/incidents/{one['id']}/{action}")
+        webhooks = (await sandbox.get("/webhooks")).json()["webhooks"]
+        assert [webhook["state"] for webhook in webhooks] == ["lost", "pending", "pending", "pending"]
+        await sandbox.post("/webhooks/fault", json={"mode": "", "reversed": True})
+        await until(lambda: heard_of(3))
+        kinds = ("incident.resolved", "incident.priority_updated", "incident.acknowledged")
+        assert heard == [(kind, "PSANDBOX") for kind in kinds]
+        await sandbox.post("/reset")
+        assert (await sandbox.get("/webhooks")).json() == {"enabled": True, "webhooks": []}
+
+
+async def test_changes_are_listed_and_shown(sandbox: httpx.AsyncClient) -> None:
+    await sandbox.post("/v2/change/enqueue", json={"routing_key": KEY, "payload": {"summary": "deploy 1.2.3"}})
+    await sandbox.post("/v2/change/enqueue", json={"routing_key": KEY, "payload": {}})
+    [change] = (await sandbox.get("/changes")).json()["changes"]
+    assert change["event"]["payload"]["summary"] == "deploy 1.2.3"
+    assert "deploy 1.2.3" in (await sandbox.get("/")).text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("GET", "/rest/incidents?limit=x", {}),
+        ("POST", "/subscription", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+        ("POST", "/subscription", {"content": b"[]", "headers": {"Content-Type": "application/json"}}),
+        ("POST", "/webhooks/fault", {"content": b"mode=\xff"}),
+        ("POST", "/rest/fault", {"json": {"mode": "x"}}),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_a_400_that_says_why(
+    sandbox: httpx.AsyncClient, method: str, path: str, sent: dict[str, Any]
+) -> None:
+    answer = await sandbox.request(method, path, **({"headers": TOKEN} | sent))
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+async def test_an_incident_says_where_it_is_from_the_first_event_on_below_a_prefix_too() -> None:
+    inner = create_sandbox(subscription=("http://127.0.0.1:9/", ["one"]))
+    async with serve(Starlette(routes=[Mount("/sandbox", inner)])) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.post("/sandbox/v2/enqueue", json=trigger("a"))
+        [webhook] = inner.state.sandbox.feed.sent
+        one = msgspec.json.decode(webhook.body)["event"]["data"]
+        assert one["self"] == f"{url}/sandbox/rest/incidents/{one['id']}"
+        assert (await http.get(one["self"], headers=TOKEN)).json()["incident"] == one
+        inner.state.sandbox.reset()
+
+
 async def test_what_cannot_be_done_now_is_a_409(sandbox: httpx.AsyncClient) -> None:
     await sandbox.post("/v2/enqueue", json=trigger("a"))
     [one] = await incidents(sandbox)
@@ -116,6 +188,9 @@ async def test_the_page_has_buttons_that_lead_back_to_it(sandbox: httpx.AsyncCli
     [one] = await incidents(sandbox)
     page = (await sandbox.get("/")).text
     assert f'formaction="incidents/{one["id"]}/acknowledge"' in page
+    assert "merge" not in page
+    await sandbox.post("/v2/enqueue", json=trigger("b"))
+    assert f'formaction="incidents/{one["id"]}/merge"' in (await sandbox.get("/")).text
     answer = await sandbox.post(f"/incidents/{one['id']}/acknowledge", headers={"Accept": "text/html"}, data={"by": "Bia"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 

@@ -1,24 +1,24 @@
 """The sandbox over HTTP."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
-from starlette.types import Receive, Scope, Send
 
 from alertrouter.clock import utc_now
 from alertrouter.moments import rfc3339
 from alertrouter.sandbox import both_ways
+from alertrouter.sandbox.http import NoAnswer, sandbox_of, wait
 from alertrouter.sandbox.schema import Kind
 from alertrouter.sandbox.state import Alert, Fault, Handled, Received, Sandbox
 
@@ -30,11 +30,13 @@ def create_sandbox(
     now: Callable[[], datetime] = utc_now,
     on_event: Callable[[Received], None] | None = None,
     names: Mapping[str, str] | None = None,
+    subscription: tuple[str, Sequence[str]] | None = None,
 ) -> Starlette:
     """PagerDuty's Events API v2, strict, with its state to look at and faults to order.
 
     `on_event` is told of every request to the two event endpoints, refused ones included, before it is answered. `names`
-    maps routing keys to the names that are shown instead. The state is in `app.state.sandbox`.
+    maps routing keys to the names that are shown instead. `subscription` is where its webhooks go and the secrets that sign
+    them, until another one is ordered. The state is in `app.state.sandbox`.
     """
     app = Starlette(
         routes=[
@@ -42,46 +44,43 @@ def create_sandbox(
             Route("/v2/change/enqueue", _enqueue("change", on_event), methods=["POST"]),
             Route("/alerts", _alerts),
             Route("/events", _events),
+            Route("/changes", _changes),
             Route("/faults", _order_fault, methods=["POST"]),
             Route("/faults", _clear_faults, methods=["DELETE"]),
             Route("/reset", _reset, methods=["POST"]),
             *both_ways.routes,
             Route("/healthz", _healthz),
             Route("/", _page),
-        ]
+        ],
+        exception_handlers={HTTPException: _refuse},
     )
-    app.state.sandbox = Sandbox(now, names or {})
+    app.state.sandbox = sandbox = Sandbox(now, names or {})
+    if subscription:
+        sandbox.feed.subscribe(*subscription)
     return app
 
 
-def _sandbox(request: Request) -> Sandbox:
-    sandbox: Sandbox = request.app.state.sandbox
-    return sandbox
+async def _refuse(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
 
 
 def _enqueue(kind: Kind, on_event: Callable[[Received], None] | None) -> Callable[[Request], Any]:
     async def enqueue(request: Request) -> Response:
-        handled = _sandbox(request).receive(kind, await request.body())
+        handled = sandbox_of(request).receive(kind, await request.body())
         if on_event:
             on_event(handled.received)
         if handled.fault and handled.fault.mode in {"hang", "slow"}:
-            await _wait(request.receive, handled.fault.seconds)
+            await wait(request.receive, handled.fault.seconds)
         return _answer(handled)
 
     return enqueue
 
 
-async def _wait(receive: Receive, seconds: float) -> None:
-    """Wait so long, or until the client leaves."""
-    with anyio.move_on_after(seconds):
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-
 def _answer(handled: Handled) -> Response:
     status, fault = handled.received.status, handled.fault
     if status is None:
-        return _NoAnswer()
+        return NoAnswer()
     if status == 200:
         return Response("<!doctype html><title>Welcome</title><h1>It works</h1>", media_type="text/html")
     if status == 202:
@@ -100,22 +99,12 @@ def _refusal(status: int, errors: tuple[str, ...]) -> dict[str, Any]:
     return {"status": kind, "message": "this failure was ordered by a fault"}
 
 
-class _NoAnswer(Response):
-    """Closes the connection before an answer is complete.
-
-    ASGI knows no way to close without a status line; one that promises a body and breaks off is a lost answer to every client.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"1")]})
-
-
 def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value, enc_hook=list), media_type="application/json")
 
 
 async def _alerts(request: Request) -> Response:
-    return _json({"alerts": list(_sandbox(request).alerts)})
+    return _json({"alerts": list(sandbox_of(request).alerts)})
 
 
 async def _events(request: Request) -> Response:
@@ -124,8 +113,12 @@ async def _events(request: Request) -> Response:
         since = int(request.query_params.get("since", "0"))
     except ValueError:
         return JSONResponse({"error": "since is not a number"}, 400)
-    events = [one for one in _sandbox(request).received if one.n > since]
+    events = [one for one in sandbox_of(request).received if one.n > since]
     return _json({"events": events, "next": events[-1].n if events else since})
+
+
+async def _changes(request: Request) -> Response:
+    return _json({"changes": sandbox_of(request).changes()})
 
 
 async def _order_fault(request: Request) -> Response:
@@ -134,13 +127,13 @@ async def _order_fault(request: Request) -> Response:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return JSONResponse({"error": f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")}, 400)
-    sandbox = _sandbox(request)
+    sandbox = sandbox_of(request)
     sandbox.order(fault)
     return _faults(sandbox)
 
 
 async def _clear_faults(request: Request) -> Response:
-    sandbox = _sandbox(request)
+    sandbox = sandbox_of(request)
     sandbox.faults.clear()
     return _faults(sandbox)
 
@@ -151,7 +144,7 @@ def _faults(sandbox: Sandbox) -> Response:
 
 
 async def _reset(request: Request) -> Response:
-    _sandbox(request).reset()
+    sandbox_of(request).reset()
     return JSONResponse({})
 
 
@@ -160,12 +153,14 @@ async def _healthz(_request: Request) -> Response:
 
 
 async def _page(request: Request) -> Response:
-    sandbox = _sandbox(request)
+    sandbox = sandbox_of(request)
     troubled = [one for one in reversed(sandbox.received) if one.errors or one.fault]
     context = {
         "alerts": list(reversed(sandbox.alerts))[:_MOST_SHOWN],
         "count": len(sandbox.alerts),
         "incidents": list(reversed(sandbox.incidents.all.values()))[:_MOST_SHOWN],
+        "changes": list(reversed(sandbox.changes()))[:_MOST_SHOWN],
+        "open_ids": [one.id for one in sandbox.incidents.all.values() if one.status != "resolved"][-_MOST_SHOWN:],
         "troubled": troubled[:_MOST_SHOWN],
         "details": _details,
         "at": rfc3339,

@@ -4,7 +4,7 @@ Shapes: https://developer.pagerduty.com/docs/webhooks-overview and the REST API'
 life for incidents that the Events API v2 opened.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from alertrouter.moments import rfc3339
 
 Status = Literal["triggered", "acknowledged", "resolved"]
-ACTIONS = ("acknowledge", "unacknowledge", "resolve", "reopen", "reassign", "annotate", "merge")
+ACTIONS = ("acknowledge", "unacknowledge", "resolve", "reopen", "reassign", "prioritise", "annotate", "merge")
 _INTEGRATION = {"id": "PINTEGRATION", "type": "inbound_integration_reference", "summary": "Events API v2"}
 
 
@@ -39,6 +39,8 @@ class Incident:
     changed_by: dict[str, Any] = field(default_factory=lambda: dict(_INTEGRATION))
     merged_into: "Incident | None" = None
     client_url: str = ""
+    priority: str | None = None
+    reopened_at: datetime | None = None
     services: dict[str, str] = field(default_factory=dict)
 
     def as_json(self, url: str) -> dict[str, Any]:
@@ -48,13 +50,18 @@ class Incident:
             "id": self.id,
             "type": "incident",
             "self": f"{url}/rest/incidents/{self.id}",
-            "html_url": f"{url}/",
+            "html_url": f"{url}/#{self.id}",
             "number": self.number,
             "status": self.status,
             "incident_key": None,
             "created_at": rfc3339(self.created_at),
             "title": self.title,
             "service": {"id": f"PS{self.service}", "type": "service_reference", "summary": self.service},
+            "escalation_policy": {"id": "PPOLICY", "type": "escalation_policy_reference", "summary": "On call"},
+            "teams": [],
+            "priority": self.priority and {"id": f"P{self.priority}", "type": "priority_reference", "summary": self.priority},
+            "urgency": "high",
+            "reopened_at": self.reopened_at and rfc3339(self.reopened_at),
             "assignees": [{"id": "PUSER", "type": "user_reference", "summary": self.assignee}],
             "last_status_change_by": self.changed_by,
             "resolve_reason": merged,
@@ -105,10 +112,10 @@ class Incidents:
         if not one.open_keys:
             self._change(one, "resolved", _INTEGRATION)
 
-    def act(self, incident_id: str, action: str, by: str, given: dict[str, str]) -> Sequence[str]:
+    def act(self, incident_id: str, action: str, by: str, given: Mapping[str, Any]) -> Sequence[str]:
         """What a person does; the keys of the alerts that it resolves. Raises KeyError and NotNowError."""
         one = self.all[incident_id]
-        agent = {"id": "PUSER", "type": "user_reference", "summary": by}
+        agent = {"id": "PUSER", "type": "user_reference", "summary": by, "html_url": None}
         if (one.status == "resolved") != (action == "reopen"):
             raise NotNowError(f"the incident is {one.status}")
         match action:
@@ -117,16 +124,19 @@ class Incidents:
             case "unacknowledge":
                 self._change(one, "triggered", agent, "unacknowledged")
             case "reopen":
-                one.open_keys, one.merged_into = set(one.keys), None
+                one.open_keys, one.merged_into, one.reopened_at = set(one.keys), None, self._now()
                 self._change(one, "triggered", agent, "reopened")
             case "reassign":
-                one.assignee = given.get("to", "Somebody else")
+                one.assignee = str(given.get("to") or "Somebody else")
                 self._tell("incident.reassigned", one, agent, {})
+            case "prioritise":
+                one.priority = str(given.get("to") or "P1")
+                self._tell("incident.priority_updated", one, agent, {})
             case "annotate":
-                note = {"id": "PNOTE", "type": "incident_note", "content": given.get("note", ""), "incident": {"id": one.id}}
+                note = {"id": "PNOTE", "type": "incident_note", "content": str(given.get("note", "")), "incident": {"id": one.id}}
                 self._tell("incident.annotated", one, agent, note)
             case "merge":
-                self._merge(one, self.all[given["into"]], agent)
+                self._merge(one, self.all[str(given.get("into", ""))], agent)
             case "resolve":
                 keys, one.open_keys = sorted(one.open_keys), set()
                 self._change(one, "resolved", agent)

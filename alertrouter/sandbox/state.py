@@ -116,11 +116,15 @@ class Sandbox:
         self.reset()
 
     def reset(self) -> None:
-        """Forget alerts, events and faults. The numbering of events goes on, so that nobody who follows them misses one."""
+        """Forget alerts, events, webhooks and faults; the subscription stays.
+
+        The numbering of events goes on, so that nobody who follows them misses one.
+        """
         self.alerts: deque[Alert] = deque(maxlen=_MOST_KEPT)
         self.received: deque[Received] = deque(maxlen=_MOST_KEPT)
         self.faults: list[Fault] = []
         self.rest_fault = ""
+        self.feed.reset()
         self.incidents = Incidents(self._now, self._tell)
         self._open: dict[tuple[str, str], Alert] = {}
         self._resolved: dict[tuple[str, str], Alert] = {}
@@ -200,7 +204,11 @@ class Sandbox:
             self._resolved[key] = self._open.pop(key)
         self.incidents.followed(alert.routing_key, key[1], action)
 
-    def act(self, incident_id: str, action: str, by: str, given: dict[str, str]) -> None:
+    def changes(self) -> list[Received]:
+        """The change events that were accepted."""
+        return [one for one in self.received if one.kind == "change" and not one.errors and one.status in (202, None)]
+
+    def act(self, incident_id: str, action: str, by: str, given: Mapping[str, Any]) -> None:
         """What a person does to an incident. Raises KeyError and NotNowError."""
         resolved = self.incidents.act(incident_id, action, by, given)
         one = self.incidents.all[incident_id]
