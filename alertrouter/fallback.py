@@ -15,10 +15,11 @@ from alertrouter import paging, telemetry
 from alertrouter.clock import Clock
 from alertrouter.pagerduty.outcomes import backoff
 from alertrouter.planning import Playbook
+from alertrouter.rounds import repeat
 from alertrouter.store import fallback, incidents, queries
-from alertrouter.store.database import Database, Transaction, UnavailableError, is_unavailable
+from alertrouter.store.database import Database, Transaction
 from alertrouter.store.fallback import Notice
-from alertrouter.store.writer import OverloadedError, Writer
+from alertrouter.store.writer import Writer
 
 LOOK_EVERY = timedelta(seconds=10)
 SEND_SECONDS = 45.0
@@ -104,17 +105,7 @@ class Fallback:
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
-        while True:
-            is_more = False
-            try:
-                is_more = await self.look()
-            except (UnavailableError, OverloadedError):
-                pass  # others tell that the database is away
-            except Exception as problem:  # noqa: BLE001 - the outermost loop: the next round may do
-                if not is_unavailable(problem):
-                    _log.exception("the fallback failed", error=type(problem).__name__)
-            if not is_more:
-                await asyncio.sleep(self._clock.real(LOOK_EVERY))
+        await repeat(self.look, self._clock.real(LOOK_EVERY), "the fallback failed")
 
     async def look(self) -> bool:
         """Ask for the fallback of what does not get through, and send what was asked for; whether more may be due."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import httpx
 import structlog
@@ -13,9 +14,10 @@ from alertrouter.alertmanager_api import CannotLookError, Look, look
 from alertrouter.holding import Held, judge
 from alertrouter.incidents import Ended, decide
 from alertrouter.planning import Playbook
+from alertrouter.rounds import repeat
 from alertrouter.store import held, incidents, queries
-from alertrouter.store.database import Database, Transaction, UnavailableError, is_unavailable
-from alertrouter.store.writer import OverloadedError, Writer
+from alertrouter.store.database import Database, Transaction
+from alertrouter.store.writer import Writer
 
 LOOK_EVERY = timedelta(minutes=1)
 GONE = "Alertmanager does not hold its alerts any more"
@@ -43,15 +45,8 @@ class Inventory:
     async def run(self) -> None:
         """Look, until cancelled."""
         async with httpx.AsyncClient(follow_redirects=False) as http:
-            while True:
-                try:
-                    await self.look(http)
-                except (UnavailableError, OverloadedError):
-                    pass  # others tell that the database is away
-                except Exception as problem:  # noqa: BLE001 - the outermost loop: the next round may do
-                    if not is_unavailable(problem):
-                        _log.exception("Alertmanager's list cannot be compared", error=type(problem).__name__)
-                await asyncio.sleep(self._database.clock.real(LOOK_EVERY))
+            pause = self._database.clock.real(LOOK_EVERY)
+            await repeat(partial(self.look, http), pause, "Alertmanager's list cannot be compared")
 
     async def look(self, http: httpx.AsyncClient) -> None:
         """Look once at every source's Alertmanagers, where it has open incidents."""

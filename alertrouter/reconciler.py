@@ -1,7 +1,7 @@
 """Asking PagerDuty: which keys a webhook speaks of, what became of pages before a step is taken, what webhooks missed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,8 +14,9 @@ from alertrouter.feedback import Heard, Looked, Unconfirmed, compare, warn_uncon
 from alertrouter.pagerduty.rest import CannotAskError, Found, RestClient
 from alertrouter.pagerduty.webhooks import Webhook
 from alertrouter.planning import Playbook
+from alertrouter.rounds import repeat
 from alertrouter.store import queries
-from alertrouter.store.database import Database, UnavailableError, is_unavailable
+from alertrouter.store.database import Database, UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
 from alertrouter.tables import DeliveryRow
 from alertrouter.urls import key_of
@@ -76,21 +77,13 @@ class Reconciler:
 
     async def run(self, confirm_within: timedelta | None) -> None:
         """Reconcile and, unless `confirm_within` is None, look for pages that PagerDuty never confirmed; until cancelled."""
-        loops = [self._every(RECONCILE_EVERY, self.reconcile)] if self._rest else []
+        loops = []
+        if self._rest:
+            loops.append(repeat(self.reconcile, self._clock.real(RECONCILE_EVERY), "PagerDuty's state cannot be compared"))
         if confirm_within is not None:
-            loops.append(self._every(CONFIRM_EVERY, partial(self.confirm, confirm_within)))
+            confirm = partial(self.confirm, confirm_within)
+            loops.append(repeat(confirm, self._clock.real(CONFIRM_EVERY), "unconfirmed pages cannot be looked for"))
         await asyncio.gather(*loops)
-
-    async def _every(self, pause: timedelta, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(self._clock.real(pause))
-            try:
-                await work()
-            except (UnavailableError, OverloadedError):
-                pass  # the database is away: others say so, and the next time will do
-            except Exception as problem:  # noqa: BLE001 - the outermost loop: the next round may do
-                if not is_unavailable(problem):
-                    _log.exception("PagerDuty's state cannot be compared", error=type(problem).__name__)
 
     async def reconcile(self) -> None:
         """Bring the open incidents up to what PagerDuty shows."""

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from alertrouter import backlog, telemetry
 from alertrouter.clock import Clock
@@ -17,11 +16,12 @@ from alertrouter.pagerduty.rest import RestClient
 from alertrouter.planning import Playbook
 from alertrouter.reconciler import Reconciler
 from alertrouter.reload import Files
+from alertrouter.rounds import repeat
 from alertrouter.routing import Routing
 from alertrouter.runbooks.library import Library
 from alertrouter.settings import Settings, in_clear
 from alertrouter.store import migrations
-from alertrouter.store.database import Database, UnavailableError, is_unavailable
+from alertrouter.store.database import Database
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
@@ -77,7 +77,7 @@ class Service:
         self.files.on_change = self.worker.poke
         self._run(self.files.run())
         self._listen()
-        self._run(self._measure())
+        self._run(repeat(self._measure, _MEASURE_SECONDS, "the figures for the metrics cannot be read"))
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
@@ -109,17 +109,11 @@ class Service:
             self._stack.callback(loop.remove_signal_handler, signal.SIGHUP)
 
     async def _measure(self) -> None:
-        """Publish which alerts have a section and what PagerDuty has not got, for as long as the service runs."""
-        while True:
-            try:
-                found = await asyncio.to_thread(measure, self.database, self.library.shelf.index, self.base_url)
-                telemetry.count_coverage(found.firing, len(found.known), len(found.uncovered))
-                owed = await asyncio.to_thread(backlog.measure, self.database)
-                telemetry.count_outbox(owed.pending, owed.dead, owed.oldest_seconds)
-            except (DBAPIError, UnavailableError) as problem:
-                if not is_unavailable(problem):
-                    _log.exception("the figures for the metrics cannot be read")
-            await asyncio.sleep(_MEASURE_SECONDS)
+        """Publish which alerts have a section and what PagerDuty has not got."""
+        found = await asyncio.to_thread(measure, self.database, self.library.shelf.index, self.base_url)
+        telemetry.count_coverage(found.firing, len(found.known), len(found.uncovered))
+        owed = await asyncio.to_thread(backlog.measure, self.database)
+        telemetry.count_outbox(owed.pending, owed.dead, owed.oldest_seconds)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -258,7 +258,7 @@ async def test_the_on_call_page_has_buttons_for_the_dead_that_work_without_a_scr
         await router.settled()
         again = await router.http.post(f"/deliveries/{delivery}/retry", data={"by": "Ana"})
         assert again.status_code == 409
-        assert "Nothing was done. delivery 1: it is sent" in again.text
+        assert "Nothing was done. Delivery 1: it is sent" in again.text
         assert "Ana has the trigger to oncall sent again" in (await see(router, f"/incidents/{incident}")).text
 
 

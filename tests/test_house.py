@@ -10,8 +10,8 @@ FLOORS = [
     {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
     {"routing", "runbooks", "pagerduty", "settings"},
     {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes", "alertmanager_api", "holding"},
-    {"tables", "store"},
-    {"telemetry"},
+    {"columns", "tables", "store"},
+    {"telemetry", "rounds"},
     {
         "intake",
         "actions",

@@ -16,12 +16,13 @@ from sqlmodel import select as select_rows
 
 from alertrouter import changes
 from alertrouter.changes import SHOWN_BEFORE, Posted
+from alertrouter.columns import to_json
 from alertrouter.incidents.state import NOBODY
 from alertrouter.moments import from_micros, to_micros
 from alertrouter.pagerduty.outcomes import Outcome
 from alertrouter.store.database import Transaction
 from alertrouter.store.outbox import LEASE_SECONDS
-from alertrouter.tables import ChangeRow, to_json
+from alertrouter.tables import ChangeRow
 
 _MOST_SHOWN = 20
 _change: Any = ChangeRow.__table__  # type: ignore[attr-defined]

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from alertrouter.columns import to_json
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident, Member, Page
 from alertrouter.moments import from_micros, to_micros
-from alertrouter.tables import to_json
 
 Row = dict[str, Any]
 LONGEST_NAME = 256

@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
+from alertrouter.columns import to_json
 from alertrouter.moments import from_micros, to_micros
 from alertrouter.store.database import Transaction
-from alertrouter.tables import HeartbeatRow, to_json
+from alertrouter.tables import HeartbeatRow
 
 _heartbeat: Any = HeartbeatRow.__table__  # type: ignore[attr-defined]
 _labels = msgspec.json.Decoder(dict[str, str])

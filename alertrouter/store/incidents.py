@@ -7,13 +7,14 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
+from alertrouter.columns import to_json
 from alertrouter.incidents import Change, Incident, Member, Send, State
 from alertrouter.incidents.draft import SEVERITIES
 from alertrouter.moments import to_micros
 from alertrouter.runbooks.section import Section
 from alertrouter.store import codec
 from alertrouter.store.database import Transaction, is_among
-from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow, to_json
+from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
 
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 _alert: Any = AlertRow.__table__  # type: ignore[attr-defined]

@@ -1,25 +1,23 @@
 """What people do to a delivery: over the API, and with the buttons of the on-call page."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from alertrouter.deliveries import NotPossibleError
 from alertrouter.service import Service
 from alertrouter.store import dead_letters
-from alertrouter.store.database import UnavailableError
 from alertrouter.store.dead_letters import UnknownDeliveryError, Wish
-from alertrouter.store.writer import OverloadedError
 from alertrouter.tables import DeliveryRow
-from alertrouter.web import views
+from alertrouter.web import forms, views
 from alertrouter.web.api import name_in, read_object, with_token
-from alertrouter.web.forms import is_cross_site, read_form
 from alertrouter.web.http import error, service_of
-from alertrouter.web.rendering import Endpoint, message, prefix_of, readable
+from alertrouter.web.rendering import Endpoint, prefix_of
 
 _HANDLERS = {"retry": dead_letters.retry, "discard": dead_letters.discard}
 _LONGEST_ID = 18
@@ -43,26 +41,12 @@ def asking(action: str) -> Endpoint:
 
 
 def pressing(action: str) -> Endpoint:
-    """One button: 303 to the on-call page; 403 from another site, 404, 409 and 503 as pages that lead back."""
+    """The same as a button of the on-call page."""
 
-    @readable
-    async def press(request: Request) -> Response:
-        if is_cross_site(request):
-            raise HTTPException(403, "The button was not pressed on a page of alertrouter.")
-        back = f"{prefix_of(request)}/"
-        wish = Wish(_id(request), name_in(await read_form(request)))
-        try:
-            await service_of(request).writer.submit(_HANDLERS[action], wish)
-        except UnknownDeliveryError:
-            raise HTTPException(404, "There is no such delivery.") from None
-        except NotPossibleError as problem:
-            return message(request, 409, f"Nothing was done. {problem}.", back)
-        except (UnavailableError, OverloadedError):
-            why = "Nothing was done: the database does not answer just now. Go back and press again."
-            return message(request, 503, why, back)
-        return RedirectResponse(back, 303)
+    async def deed(request: Request, fields: Mapping[str, str]) -> None:
+        await service_of(request).writer.submit(_HANDLERS[action], Wish(_id(request), name_in(dict(fields))))
 
-    return press
+    return forms.pressing(deed, lambda request: f"{prefix_of(request)}/")
 
 
 def _id(request: Request) -> int:

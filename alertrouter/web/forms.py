@@ -1,5 +1,6 @@
 """The buttons of an incident's page: plain forms, answered by going back to the page."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -7,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from alertrouter.actions import Action, UnknownIncidentError, act
+from alertrouter.deliveries import NotPossibleError
 from alertrouter.incidents import NothingLeftError
 from alertrouter.store.database import UnavailableError
+from alertrouter.store.dead_letters import UnknownDeliveryError
 from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
@@ -19,28 +22,46 @@ _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20
 
 
-def pressing(action: str) -> Endpoint:
-    """One button: 303 to the incident's page; 403 from another site, 404, 409 and 503 as pages that lead back."""
+Deed = Callable[[Request, Mapping[str, str]], Awaitable[None]]
+
+
+def pressing(deed: Deed, back_to: Callable[[Request], str]) -> Endpoint:
+    """A button: 303 to the page at `back_to`; 403 from another site, 404, 409 and 503 as pages that lead back.
+
+    `deed` is given the fields of the form.
+    """
 
     @readable
     async def press(request: Request) -> Response:
         if is_cross_site(request):
             raise HTTPException(403, "The button was not pressed on a page of alertrouter.")
-        chosen = incident_id(request)
-        back = incident_url(prefix_of(request), chosen)
-        event = event_of(action, await read_form(request))
+        back = back_to(request)
         try:
-            await service_of(request).writer.submit(act, Action(chosen, event))
-        except UnknownIncidentError:
-            raise HTTPException(404, "There is no such incident.") from None
-        except NothingLeftError as problem:
-            return message(request, 409, f"Nothing was done: {problem}.", back)
+            await deed(request, await read_form(request))
+        except (UnknownIncidentError, UnknownDeliveryError) as problem:
+            raise HTTPException(404, _sentence(problem)) from None
+        except (NothingLeftError, NotPossibleError) as problem:
+            return message(request, 409, f"Nothing was done. {_sentence(problem)}", back)
         except (UnavailableError, OverloadedError):
             why = "Nothing was done: the database does not answer just now. Go back and press again."
             return message(request, 503, why, back)
         return RedirectResponse(back, 303)
 
     return press
+
+
+def _sentence(problem: Exception) -> str:
+    text = str(problem)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def acting(action: str) -> Endpoint:
+    """What is done to an incident; back to its page."""
+
+    async def deed(request: Request, fields: Mapping[str, str]) -> None:
+        await service_of(request).writer.submit(act, Action(incident_id(request), event_of(action, dict(fields))))
+
+    return pressing(deed, lambda request: incident_url(prefix_of(request), incident_id(request)))
 
 
 def is_cross_site(request: Request) -> bool:

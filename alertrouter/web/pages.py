@@ -238,7 +238,7 @@ def _target_of(incident: Incident, number: int) -> str:
 routes = [
     Route("/", home),
     Route("/incidents/{id}", incident),
-    *(Route(f"/incidents/{{id}}/{action}", forms.pressing(action), methods=["POST"]) for action in ACTIONS),
+    *(Route(f"/incidents/{{id}}/{action}", forms.acting(action), methods=["POST"]) for action in ACTIONS),
     Route("/runbooks", reading.runbooks),
     Route("/runbooks/coverage", reading.coverage),
     Route("/runbooks/for/{alertname:path}", reading.runbook_for),

@@ -51,13 +51,13 @@ async def test_what_a_button_cannot_do_is_said_on_a_page_that_leads_back(url: st
         page = await see(router, f"/incidents/{over}")
         assert not page.all("form", "action")
         for path, content, status, text in [
-            (f"{incident}/escalate", b"", 409, "Nothing was done: no step is left"),
-            (f"{over}/snooze", b"for=15m", 409, "the incident is resolved"),
+            (f"{incident}/escalate", b"", 409, "Nothing was done. No step is left"),
+            (f"{over}/snooze", b"for=15m", 409, "The incident is resolved"),
             (f"{incident}/snooze", b"for=soon", 400, "'soon' is not a duration"),
             (f"{incident}/snooze", b"", 400, "snooze wants"),
             (f"{incident}/resolve", b"a=b&" * 50, 400, "too many fields"),
             (f"{incident}/resolve", b"x" * 100_000, 413, "larger than"),
-            ("nosuchincident/resolve", b"", 404, "There is no such incident."),
+            ("nosuchincident/resolve", b"", 404, "There is no incident nosuchincident."),
         ]:
             answer = await router.http.post(f"/incidents/{path}", content=content)
             assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8"), path
