@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,7 @@ app.command()(drill_command.drill)
 app.add_typer(delivery_commands.app, name="deliveries")
 app.command()(change_commands.change)
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default ALERTROUTER_PORT.")]
 
@@ -50,6 +52,8 @@ def serve(host: Host = None, port: Port = None) -> None:
     telemetry.configure_logs(settings.log_format)
     for line in unknown_variables(dict(os.environ)):
         structlog.get_logger().warning("a setting means nothing", variable=line)
+    if settings.auth == "none" and (host or settings.host) not in _LOOPBACK:
+        structlog.get_logger().warning("whoever reaches this address can read and press everything: see ALERTROUTER_AUTH")
     with _database_errors():
         service = Service(settings, routing)
         service.prepare()
@@ -79,6 +83,8 @@ def _missing(settings: Settings, routing: Routing) -> list[str]:
         missing = [folder for folder in settings.runbooks_dir if not folder.is_dir()]
         problems += [f"ALERTROUTER_RUNBOOKS_DIR: there is no folder {folder}" for folder in missing]
     problems += _wrong_fallback(settings)
+    if settings.auth == "oidc" and find_spec("authlib") is None:
+        problems.append("ALERTROUTER_AUTH: oidc wants Authlib: install alertrouter[oidc]")
     if settings.escalate_to and routing.target_named(settings.escalate_to) is None:
         problems.append(f"ALERTROUTER_ESCALATE_TO: there is no target {settings.escalate_to}")
     return problems

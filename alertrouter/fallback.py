@@ -133,7 +133,9 @@ class Fallback:
         return wanted
 
     async def _send(self, notice: Notice) -> None:
-        title, body = paging.in_words(notice.state, notice.sections, self._playbook().public_url)
+        playbook = self._playbook()
+        ack_url = playbook.ack_url(notice.state.incident.id, self._clock.now())
+        title, body = paging.in_words(notice.state, notice.sections, playbook.public_url, ack_url)
         took = await self._ways.send(title, f"{notice.why}\n\n{body}", notice.taken)
         attempt = _Attempt(notice, self._ways, took, self._ways.names - notice.taken - took)
         telemetry.FALLBACKS.labels("sent").inc(len(attempt.took))

@@ -16,30 +16,30 @@ _MOST_STEPS = 6000
 _MOST_SECTIONS = 5
 
 
-def event(job: Job, public_url: str) -> dict[str, object]:
+def event(job: Job, public_url: str, ack_url: str = "") -> dict[str, object]:
     """The event of a job, without its routing key."""
     delivery = job.delivery
     if delivery.action != "trigger":
         return events.follow(delivery.action, delivery.key)
-    paging = _paging(job.state, job.sections, delivery.key, public_url)
+    paging = _paging(job.state, job.sections, delivery.key, public_url, ack_url)
     return events.minimal(paging) if delivery.cut else events.trigger(paging)
 
 
-def in_words(state: State, sections: Mapping[str, Section], public_url: str) -> tuple[str, str]:
+def in_words(state: State, sections: Mapping[str, Section], public_url: str, ack_url: str = "") -> tuple[str, str]:
     """The page that opened an incident as a title and a text, for other ways than PagerDuty.
 
     Links come first: some ways cut a long text.
     """
     keys = [page.key for page in state.incident.pages]
     key = state.incident.id if state.incident.id in keys else keys[0]  # with target `none` only steps have paged
-    trigger: dict[str, Any] = events.trigger(_paging(state, sections, key, public_url))
+    trigger: dict[str, Any] = events.trigger(_paging(state, sections, key, public_url, ack_url))
     payload = trigger["payload"]
     details = [f"{name.partition(' ')[2]}:\n{text}" for name, text in sorted(payload["custom_details"].items())]
     links = [f"{link['text']}: {link['href']}" for link in trigger["links"]]
     return payload["summary"], "\n\n".join(["\n".join(links), *details])
 
 
-def _paging(state: State, sections: Mapping[str, Section], key: str, public_url: str) -> events.Paging:
+def _paging(state: State, sections: Mapping[str, Section], key: str, public_url: str, ack_url: str) -> events.Paging:
     incident = state.incident
     members = _leading_first(state)
     section = sections.get(incident.section or "")
@@ -54,6 +54,7 @@ def _paging(state: State, sections: Mapping[str, Section], key: str, public_url:
         incident_url=incident_url(public_url, incident.id),
         client_url=page_url(public_url, page.key),
         runbook_url=section_url(public_url, section.path, section.anchor) if section else None,
+        ack_url=ack_url,
         unread=f"{section.path}:{section.unread_line}" if section and section.unread_line else "",
     )
 

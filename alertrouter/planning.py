@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 
+from alertrouter.ack_links import AckLinks
 from alertrouter.alertmanager import Alert, Notification
 from alertrouter.escalation import Policy, Step, in_order
 from alertrouter.incidents import NOBODY, Key, Plan
@@ -28,6 +29,11 @@ class Playbook:
     default_steps: tuple[Step, ...]
     resolve_hold: timedelta
     public_url: str
+    ack_links: AckLinks | None = None
+
+    def ack_url(self, incident_id: str, now: datetime) -> str:
+        """The link that acknowledges an incident; empty where there are none."""
+        return self.ack_links.url(incident_id, now) if self.ack_links else ""
 
     @cached_property
     def sections(self) -> dict[str, Section]:

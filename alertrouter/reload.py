@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from alertrouter import telemetry
+from alertrouter.ack_links import AckLinks
 from alertrouter.escalation import Step
 from alertrouter.planning import Playbook
 from alertrouter.routing import Routing
@@ -35,6 +36,7 @@ class Files:
             (Step(settings.escalate_after, settings.escalate_to, "acknowledged"),),
             settings.resolve_hold,
             settings.base_url,
+            AckLinks(settings.secret.get_secret_value(), settings.base_url) if settings.ack_links and settings.secret else None,
         )
         self.problems: tuple[str, ...] = ()
         self.on_change: Callable[[], None] = lambda: None

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,12 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from alertrouter.durations import parse_duration
 
 PREFIX = "ALERTROUTER_"
+_SHORTEST_SECRET = 32
+_WANTED = {
+    "basic": ("auth_users",),
+    "proxy": ("auth_networks",),
+    "oidc": ("oidc_issuer", "oidc_client_id", "oidc_client_secret", "secret", "public_url"),
+}
 _UNPREFIXED = "PAGERDUTY_ROUTING_KEY"
 _SIZE = re.compile(r"(\d{1,15})\s*(?:([KMG])i?)?B?", re.IGNORECASE)
 _SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
@@ -46,6 +53,10 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _networks(value: object) -> object:
+    return [ip_network(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 def _folders(value: object) -> object:
     """One folder, or several with commas or colons between; a folder whose name holds one may still be named alone."""
     if not isinstance(value, str) or Path(value).is_dir():
@@ -69,13 +80,17 @@ _SECRETS = frozenset(
         "api_tokens",
         "api_token",
         "database_url",
+        "auth_users",
+        "oidc_client_secret",
+        "secret",
     )
 )
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
-
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders), Field(min_length=1)]
 
 
@@ -106,7 +121,17 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     log_format: Literal["json", "console"] = "json"
     max_body: Size = 64 * 1024**2
-    auth: Literal["none"] = "none"
+    auth: Literal["none", "basic", "proxy", "oidc"] = "none"
+    auth_users: SecretStr | None = None
+    auth_actors: Names = ()
+    auth_header: str = "X-Forwarded-User"
+    auth_networks: Networks = ()
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_name_claim: str = ""
+    secret: SecretStr | None = None
+    ack_links: bool = False
     url: str = "http://127.0.0.1:8080"
     api_token: SecretStr | None = None
 
@@ -133,6 +158,32 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch("[A-Za-z0-9]{32}", value.get_secret_value()):
             raise ValueError("a routing key is 32 letters and digits")
         return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        return _url(value) if value else value
+
+    @field_validator("auth_users")
+    @classmethod
+    def _users(cls, value: SecretStr | None) -> SecretStr | None:
+        for number, line in enumerate(value.get_secret_value().split() if value else (), start=1):
+            if not re.fullmatch(r"[^:\s]+:\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}", line):
+                raise ValueError(f"entry {number} is not name:hash with bcrypt, as `htpasswd -nB name` prints it")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _SHORTEST_SECRET:
+            raise ValueError(f"it has fewer than {_SHORTEST_SECRET} characters; `openssl rand -hex 32` makes a good one")
+        return value
+
+    @property
+    def users(self) -> dict[str, bytes]:
+        """The bcrypt hash of each user's password."""
+        lines = self.auth_users.get_secret_value().split() if self.auth_users else []
+        return {name: digest.encode() for name, _, digest in (line.partition(":") for line in lines)}
 
     @property
     def base_url(self) -> str:
@@ -174,9 +225,17 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         problems += [_line(one, env) for one in error.errors()]
+    problems = problems or _missing(settings)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _missing(settings: Settings) -> list[str]:
+    """What other settings need and is not set."""
+    wanted = [(name, f"AUTH={settings.auth}") for name in _WANTED.get(settings.auth, ())]
+    wanted += [("secret", "ACK_LINKS")] if settings.ack_links else []
+    return [f"{PREFIX}{name.upper()}: {PREFIX}{by} needs it" for name, by in wanted if not getattr(settings, name)]
 
 
 def unknown_variables(env: Mapping[str, str]) -> list[str]:

@@ -181,7 +181,8 @@ class Worker:
         key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
         if key is None:
             return Failed(f"no routing key is configured that {job.delivery.target} could be sent with", warn=True, reached=False)
-        return await self._client.send(paging.event(job, playbook.public_url), key)
+        ack_url = playbook.ack_url(job.delivery.incident_id, self._clock.now())
+        return await self._client.send(paging.event(job, playbook.public_url, ack_url), key)
 
     def _pause(self, job: Job, delay: timedelta) -> None:
         """PagerDuty limits a routing key: every target that uses it waits."""

@@ -7,7 +7,19 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
-    {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
+    {
+        "durations",
+        "moments",
+        "escalation",
+        "alertmanager",
+        "urls",
+        "timeline",
+        "incidents",
+        "clock",
+        "bundled",
+        "watch",
+        "ack_links",
+    },
     {"routing", "runbooks", "pagerduty", "settings"},
     {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes", "alertmanager_api", "holding"},
     {"columns", "tables", "store"},
@@ -59,7 +71,7 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes"]
+PURE += ["ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

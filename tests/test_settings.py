@@ -35,8 +35,11 @@ def test_without_any_variable_the_documented_defaults_hold() -> None:
             "tcp://10.0.0.1:8080",
             "Kubernetes set it for a Service of that name; set enableServiceLinks: false, or a number",
         ),
-        # a sign-in that this version lacks must not be taken for one that works
-        ("AUTH", "oidc", "Input should be 'none' ('oidc')"),
+        ("AUTH", "ldap", "Input should be 'none', 'basic', 'proxy' or 'oidc' ('ldap')"),
+        ("AUTH_NETWORKS", "10.0.0.1/8", "10.0.0.1/8 has host bits set"),
+        ("AUTH_USERS", "ana:{SHA}secret", "entry 1 is not name:hash with bcrypt, as `htpasswd -nB name` prints it"),
+        ("SECRET", "tooshort", "it has fewer than 32 characters; `openssl rand -hex 32` makes a good one"),
+        ("OIDC_ISSUER", "accounts.example.org", "'accounts.example.org' is not an http or https address"),
         ("LOG_FORMAT", "xml", "Input should be 'json' or 'console' ('xml')"),
         ("MAX_BODY", "big", "'big' is not a size such as 1000000, 512KiB or 64MiB"),
         ("PAGERDUTY_EVENTS_URL", "events.pagerduty.com", "'events.pagerduty.com' is not an http or https address"),
@@ -100,3 +103,18 @@ def test_what_kubernetes_sets_for_services_of_that_name_is_no_mistake() -> None:
     names = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8080_TCP", "PORT_8080_TCP_ADDR", "WEB_SERVICE_HOST"]
     env = {f"ALERTROUTER_{name}": "10.0.0.1" for name in names} | {"ALERTROUTER_WEB_PORT": "tcp://10.0.0.1:8080"}
     assert unknown_variables(env) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"AUTH": "basic"}, ["AUTH_USERS"]),
+        ({"AUTH": "proxy"}, ["AUTH_NETWORKS"]),
+        ({"AUTH": "oidc", "OIDC_CLIENT_ID": "x", "PUBLIC_URL": "https://x"}, ["OIDC_ISSUER", "OIDC_CLIENT_SECRET", "SECRET"]),
+        ({"ACK_LINKS": "true"}, ["SECRET"]),
+    ],
+)
+def test_what_another_setting_needs_is_asked_for_by_name(given: dict[str, str], missing: list[str]) -> None:
+    lines = problems(**{f"ALERTROUTER_{name}": value for name, value in given.items()})
+    assert [line.partition(":")[0] for line in lines] == [f"ALERTROUTER_{name}" for name in missing]
+    assert all("needs it" in line for line in lines)

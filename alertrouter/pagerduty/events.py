@@ -65,6 +65,7 @@ class Paging:
     client_url: str
     runbook_url: str | None
     unread: str = ""
+    ack_url: str = ""
 
 
 class LinkError(ValueError):
@@ -178,6 +179,7 @@ def _links(paging: Paging) -> list[dict[str, str]]:
     alertmanager = "" if annotations.get("silenceURL") else paging.incident.external_url.rstrip("/")
     links = [
         (paging.incident_url, "Incident"),
+        (paging.ack_url, "Acknowledge"),
         (paging.runbook_url or "", "Runbook"),
         (leader.generator_url if leader else "", "Source of the alert"),
         *((annotations.get(name, ""), text) for name, text in _GRAFANAS.items()),

@@ -24,11 +24,13 @@ from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.web import views
 from alertrouter.web.http import error, incident_id, is_authorised, read_body, service_of
+from alertrouter.web.sign_in import ANYBODY, Viewer, viewer_of
 
 ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
 _MOST_BODY = 64 * 1024
 _MOST_ROWS = 500
 _MOST_DIGITS = 19
+_READ = "read:"
 _STATUSES = ("open", "triggered", "acknowledged", "resolved")
 _STATES = ("pending", "sent", "superseded", "dead")
 
@@ -36,12 +38,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def with_token(endpoint: Endpoint) -> Endpoint:
-    """Ask for one of ALERTROUTER_API_TOKENS, where there are any; 503 for a database that does not answer."""
+    """Ask for a token or for somebody who has signed in, where either is set up; 503 for a database that does not answer."""
 
     @wraps(endpoint)
     async def guarded(request: Request) -> Response:
-        if not is_authorised(request, in_clear(service_of(request).settings.api_tokens)):
-            return error(401, "an API token is wanted (ALERTROUTER_API_TOKENS)", {"WWW-Authenticate": "Bearer"})
+        if refused := await _refused(request):
+            return refused
         if any("\0" in value for value in request.query_params.values()):
             return error(400, "the query holds a NUL")
         try:
@@ -52,6 +54,24 @@ def with_token(endpoint: Endpoint) -> Endpoint:
             return error(503, "the database does not answer just now; try again")
 
     return guarded
+
+
+async def _refused(request: Request) -> Response | None:
+    """401 for nobody we know, 403 for somebody who may only read."""
+    settings = service_of(request).settings
+    tokens, is_reading = in_clear(settings.api_tokens), request.method in {"GET", "HEAD"}
+    readers = {token: token.removeprefix(_READ) for token in tokens if token.startswith(_READ)}
+    if tokens and is_authorised(request, [token for token in tokens if token not in readers]):
+        return None
+    if readers and is_authorised(request, readers.values()):
+        return None if is_reading else error(403, "this token may read and not act")
+    if tokens and settings.auth == "none":
+        return error(401, "an API token is wanted (ALERTROUTER_API_TOKENS)", {"WWW-Authenticate": "Bearer"})
+    who = await viewer_of(request, settings)
+    if who is None:
+        return error(401, "an API token is wanted, or sign in", {"WWW-Authenticate": "Bearer"})
+    request.state.viewer = who
+    return None if is_reading or who.may_act else error(403, f"{who.name} may read and not act (ALERTROUTER_AUTH_ACTORS)")
 
 
 @with_token
@@ -136,12 +156,14 @@ def _markdown(story: queries.Story) -> str | None:
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object, empty if there is none; 400 for anything else."""
+    """The body as a JSON object, empty if there is none, with who has signed in for `by`; 400 for anything else."""
     body = await read_body(request, _MOST_BODY)
+    who: Viewer = getattr(request.state, "viewer", ANYBODY)
+    signed_in = {"by": who.name} if who.name else {}
     if not body.strip():
-        return {}
+        return {**signed_in}
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return msgspec.json.decode(body, type=dict[str, Any]) | signed_in
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise HTTPException(400, f"the body is not a JSON object: {problem}") from None
 

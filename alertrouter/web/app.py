@@ -13,9 +13,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
-from alertrouter.web import api, changes, deliveries, health, hooks, pages
+from alertrouter.web import ack, api, changes, deliveries, health, hooks, pages
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
+from alertrouter.web.origin import SameOrigin
+from alertrouter.web.sign_in import door_of
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -31,6 +33,7 @@ def create_app(service: Service) -> Starlette:
         finally:
             await service.stop()
 
+    door = door_of(service.settings)
     app = Starlette(
         routes=[
             *_both("/webhooks/alertmanager", hooks.alertmanager, "POST"),
@@ -43,17 +46,20 @@ def create_app(service: Service) -> Starlette:
             Route("/api/v1/deliveries", api.list_deliveries),
             *deliveries.routes,
             *pages.routes,
+            *ack.routes,
+            *(door.routes if door else ()),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(SameOrigin), *(door.middleware if door else ())],
         exception_handlers={HTTPException: _as_json, Exception: _unexpected},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.door = door
     return app
 
 

@@ -1,7 +1,7 @@
 """The buttons of an incident's page: plain forms, answered by going back to the page."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
 from alertrouter.web.http import incident_id, read_body, service_of
-from alertrouter.web.rendering import Endpoint, message, prefix_of, readable
+from alertrouter.web.rendering import Endpoint, message, prefix_of, readable, viewer
 
 _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20
@@ -25,19 +25,20 @@ _MOST_FIELDS = 20
 Deed = Callable[[Request, Mapping[str, str]], Awaitable[None]]
 
 
-def pressing(deed: Deed, back_to: Callable[[Request], str]) -> Endpoint:
-    """A button: 303 to the page at `back_to`; 403 from another site, 404, 409 and 503 as pages that lead back.
+def pressing(deed: Deed, back_to: Callable[[Request], str], *, is_open: bool = False) -> Endpoint:
+    """A button: 303 to the page at `back_to`; 403 for readers, 404, 409 and 503 as pages that lead back.
 
-    `deed` is given the fields of the form.
+    `deed` is given the fields of the form, and in `by` who has signed in, where people do. `is_open`: nobody has to.
     """
 
-    @readable
     async def press(request: Request) -> Response:
-        if is_cross_site(request):
-            raise HTTPException(403, "The button was not pressed on a page of alertrouter.")
+        who = viewer(request)
+        if not who.may_act:
+            raise HTTPException(403, f"You are signed in as {who.name}, who may read and not act (ALERTROUTER_AUTH_ACTORS).")
         back = back_to(request)
         try:
-            await deed(request, await read_form(request))
+            fields = await read_form(request)
+            await deed(request, fields | {"by": who.name} if who.name else fields)
         except (UnknownIncidentError, UnknownDeliveryError) as problem:
             raise HTTPException(404, _sentence(problem)) from None
         except (NothingLeftError, NotPossibleError) as problem:
@@ -47,7 +48,7 @@ def pressing(deed: Deed, back_to: Callable[[Request], str]) -> Endpoint:
             return message(request, 503, why, back)
         return RedirectResponse(back, 303)
 
-    return press
+    return readable(press, is_open=is_open)
 
 
 def _sentence(problem: Exception) -> str:
@@ -62,22 +63,6 @@ def acting(action: str) -> Endpoint:
         await service_of(request).writer.submit(act, Action(incident_id(request), event_of(action, dict(fields))))
 
     return pressing(deed, lambda request: incident_url(prefix_of(request), incident_id(request)))
-
-
-def is_cross_site(request: Request) -> bool:
-    """Whether a browser says that another site's page sent this. Without a browser there is nobody to be tricked."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in {"same-origin", "none"}
-    origin = request.headers.get("origin")
-    return origin is not None and _host(origin) != request.headers.get("host", "").lower()
-
-
-def _host(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
 
 
 async def read_form(request: Request) -> dict[str, str]:

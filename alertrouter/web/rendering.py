@@ -18,11 +18,13 @@ from alertrouter.moments import rfc3339
 from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.web.http import service_of
+from alertrouter.web.sign_in import ANYBODY, Viewer, ask, viewer_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _TITLES = {
     400: "That cannot be read",
+    401: "Sign in",
     403: "Refused",
     404: "Not found",
     409: "That cannot be done now",
@@ -36,9 +38,17 @@ def prefix_of(request: Request) -> str:
     return urlsplit(service_of(request).base_url).path.rstrip("/")
 
 
+def viewer(request: Request) -> Viewer:
+    """Who looks at a page that `readable` let them in to."""
+    found: Viewer = getattr(request.state, "viewer", ANYBODY)
+    return found
+
+
 def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
     """A page from a template."""
-    shown = _TEMPLATES.get_template(template).render(prefix=prefix_of(request), **values)
+    shown = _TEMPLATES.get_template(template).render(
+        prefix=prefix_of(request), viewer=viewer(request), can_sign_out=service_of(request).settings.auth == "oidc", **values
+    )
     return HTMLResponse(shown, status)
 
 
@@ -48,12 +58,17 @@ def message(request: Request, status: int, text: str, back: str = "") -> HTMLRes
     return page(request, "message.html", status, title=_TITLES.get(status, "Error"), text=text, back=back, again=again)
 
 
-def readable(endpoint: Endpoint) -> Endpoint:
-    """Turn an endpoint's errors, and a database that is down, into pages."""
+def readable(endpoint: Endpoint, *, is_open: bool = False) -> Endpoint:
+    """Let in who has signed in, unless `is_open`; turn errors, and a database that is down, into pages."""
 
     @wraps(endpoint)
     async def shown(request: Request) -> Response:
         try:
+            if not is_open:
+                found = await viewer_of(request, service_of(request).settings)
+                if found is None:
+                    return ask(request)
+                request.state.viewer = found
             return await endpoint(request)
         except HTTPException as problem:
             return message(request, problem.status_code, problem.detail)
