@@ -23,6 +23,7 @@ class IncidentRow(SQLModel, table=True):
 
     __tablename__ = "incident"
     __table_args__ = (
+        Index("incident_section", "section", "id"),
         Index("incident_latest", "key", unique=True, sqlite_where=text("latest = 1"), postgresql_where=text("latest")),
         Index("incident_subject", "subject_key", sqlite_where=text("latest = 1"), postgresql_where=text("latest")),
         Index(

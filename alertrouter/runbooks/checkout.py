@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from hashlib import sha1
 from pathlib import Path
 
@@ -35,6 +36,36 @@ def head_of(folder: Path, known: Head | None = None) -> Head | None:
             tree = commit.tree if inside == "." else tree_lookup_path(repo.get_object, commit.tree, inside.encode())[1]
             entries = iter_tree_contents(repo.object_store, tree)
             return Head(head.decode(), {entry.path.decode("utf-8", "replace"): entry.sha.decode() for entry in entries})
+    except _UNREADABLE:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LastChange:
+    """The commit that changed a file last: when, by whom, and its first line."""
+
+    at: datetime
+    by: str
+    what: str
+
+
+def last_change(file: Path) -> LastChange | None:
+    """What git's log of a file says first; None outside a checkout, and for a file that is not in it.
+
+    Goes back through the log until the file is found changed: of a long one that may take seconds.
+    """
+    try:
+        place = file.resolve()
+        with Repo.discover(str(place.parent)) as repo:
+            inside = place.relative_to(Path(repo.path).resolve()).as_posix()
+            entry = next(iter(repo.get_walker(paths=[inside.encode()], max_entries=1)), None)
+            if entry is None:
+                return None
+            commit = entry.commit
+            zone = timezone(timedelta(seconds=commit.commit_timezone))
+            name = commit.author.decode("utf-8", "replace").partition("<")[0].strip()
+            what = commit.message.decode("utf-8", "replace").strip().partition("\n")[0]
+            return LastChange(datetime.fromtimestamp(commit.commit_time, zone), name, what)
     except _UNREADABLE:
         return None
 

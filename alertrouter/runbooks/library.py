@@ -3,19 +3,21 @@
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from alertrouter.runbooks.checkout import Head, blob_of, head_of
+from alertrouter.runbooks.checkout import Head, LastChange, blob_of, head_of, last_change
 from alertrouter.runbooks.folder import BrokenError, Stamp, Trouble, content_of, markdown_files, shown, stamp_of, text_of
 from alertrouter.runbooks.match import Index
 from alertrouter.runbooks.parse import parse
+from alertrouter.runbooks.search import Search
 from alertrouter.runbooks.section import Document
 
 _GONE_SECONDS = 2.0
 _STILL_COUNTS = "; what was read before still counts"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shelf:
     """What the folders held at one moment.
 
@@ -27,6 +29,11 @@ class Shelf:
     files: dict[str, Path] = field(default_factory=dict)
     index: Index = field(default_factory=Index)
     troubles: tuple[Trouble, ...] = ()
+
+    @cached_property
+    def search(self) -> Search:
+        """Made when somebody first searches."""
+        return Search(sorted(self.documents, key=lambda document: document.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,19 @@ class Library:
         self._kept: dict[Path, _Kept] = {}
         self._heads: dict[Path, Head | None] = {}
         self._gone: dict[Path, float] = {}
+        self._changes: dict[tuple[Path, str | None], LastChange | None] = {}
+
+    def last_change(self, path: str) -> LastChange | None:
+        """Who changed a file last, as git's log has it; read once for each commit that is checked out."""
+        file = self.shelf.files.get(path)
+        if file is None:
+            return None
+        heads = (head.commit for folder, head in self._heads.items() if head and file.is_relative_to(folder))
+        key = (file, next(heads, None))
+        if key not in self._changes:
+            self._changes = {known: one for known, one in self._changes.items() if known[0] != file}
+            self._changes[key] = last_change(file)
+        return self._changes[key]
 
     def load(self, progress: Callable[[Path], None] | None = None) -> bool:
         """Read every `*.md` under the folders that has changed, and take all of it in at once; whether anything is new.

@@ -112,6 +112,13 @@ def list_deliveries(session: Session, state: str | None, limit: int, cursor: int
     return page, page[-1].id if len(rows) > limit else None
 
 
+def opened_with(session: Session, path: str, most: int) -> Sequence[IncidentRow]:
+    """The newest incidents that were opened with a section of a runbook file."""
+    revisions = select(SectionRow.revision).where(SectionRow.path == path)
+    query = select(IncidentRow).where(col(IncidentRow.section).in_(revisions))
+    return session.exec(query.order_by(desc(col(IncidentRow.id))).limit(most)).all()
+
+
 def unreadable_alerts(session: Session, most: int = 20) -> Sequence[UnreadableRow]:
     """The newest alerts that could not be read."""
     return session.exec(select(UnreadableRow).order_by(desc(col(UnreadableRow.id))).limit(most)).all()

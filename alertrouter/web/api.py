@@ -138,6 +138,18 @@ async def list_deliveries(request: Request) -> Response:
     return JSONResponse({"deliveries": deliveries, "next": None if following is None else str(following)})
 
 
+@with_token
+async def list_runbooks(request: Request) -> Response:
+    """`{"sections": [{title, path, anchor, url, hit}]}`: those that hold every word of `q`, best first; without `q` all."""
+    service, limit = service_of(request), _limit(request)
+    query = request.query_params.get("q", "").strip()
+    if query:
+        hits = await asyncio.to_thread(service.library.shelf.search.find, query, limit)
+        return JSONResponse({"sections": [views.hit_json(hit.section, hit.text, service.base_url) for hit in hits]})
+    sections = [section for section in service.library.shelf.index.sections if section.anchor][:limit]
+    return JSONResponse({"sections": [views.hit_json(section, (), service.base_url) for section in sections]})
+
+
 async def _incident(service: Service, incident_id: str) -> Response:
     def read() -> dict[str, Any] | None:
         with service.database.read() as session:

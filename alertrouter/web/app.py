@@ -44,6 +44,7 @@ def create_app(service: Service) -> Starlette:
             Route("/api/v1/incidents/{id}", api.show_incident),
             *(Route(f"/api/v1/incidents/{{id}}/{action}", api.acting(action), methods=["POST"]) for action in api.ACTIONS),
             Route("/api/v1/deliveries", api.list_deliveries),
+            Route("/api/v1/runbooks", api.list_runbooks),
             *deliveries.routes,
             *pages.routes,
             *ack.routes,

@@ -2,42 +2,40 @@
 
 import asyncio
 import re
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from alertrouter.coverage import measure
+from alertrouter.runbooks.checkout import LastChange
 from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.markdown import parse_tokens
 from alertrouter.runbooks.render import to_html
-from alertrouter.runbooks.section import Document, Section
+from alertrouter.runbooks.section import Document
+from alertrouter.service import Service
+from alertrouter.store import queries
+from alertrouter.store.database import UnavailableError, is_unavailable
+from alertrouter.tables import IncidentRow
 from alertrouter.urls import incident_url, section_url
 from alertrouter.web.http import service_of
 from alertrouter.web.rendering import message, page, prefix_of, readable
 
 _MOST_QUERY = 200
-_MARKS = re.compile(r"[\u0300-\u036f]+")
+_MOST_HITS = 50
+_MOST_USES = 10
 _HEADING = re.compile(r"<h([1-6])>")
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file of the list and those of its sections that are shown."""
-
-    document: Document
-    sections: tuple[Section, ...]
 
 
 @readable
 async def runbooks(request: Request) -> Response:
-    """Every file with its headings, or with `?q=` those whose title or text holds it; accents and case do not count."""
+    """Every file with its headings, or with `?q=` the sections that hold each of its words; accents and case do not count."""
     shelf = service_of(request).library.shelf
     query = request.query_params.get("q", "").strip()[:_MOST_QUERY]
-    files = await asyncio.to_thread(_listed, shelf.documents, _folded(query))
-    return page(request, "runbooks.html", query=query, files=files, errors=shelf.troubles, section_url=section_url)
+    hits = await asyncio.to_thread(lambda: shelf.search.find(query, _MOST_HITS))
+    files = sorted(shelf.documents, key=lambda document: document.path)
+    return page(request, "runbooks.html", query=query, hits=hits, files=files, errors=shelf.troubles, section_url=section_url)
 
 
 @readable
@@ -47,8 +45,17 @@ async def runbook(request: Request) -> Response:
     document = next((document for document in service_of(request).library.shelf.documents if document.path == path), None)
     if document is None:
         return message(request, 404, f"There is no file {path} in the runbooks folder.", f"{prefix_of(request)}/runbooks")
-    html = await asyncio.to_thread(document_html, document, section_url(prefix_of(request), path, ""))
-    return page(request, "runbook.html", document=document, html=html)
+    html, uses, changed = await asyncio.to_thread(_read, service_of(request), document, prefix_of(request))
+    return page(
+        request,
+        "runbook.html",
+        document=document,
+        html=html,
+        uses=uses,
+        changed=changed,
+        section_url=section_url,
+        incident_url=incident_url,
+    )
 
 
 @readable
@@ -73,6 +80,22 @@ async def coverage(request: Request) -> Response:
     return page(request, "coverage.html", coverage=found, incident_url=incident_url)
 
 
+def _read(service: Service, document: Document, prefix: str) -> tuple[str, Sequence[IncidentRow], LastChange | None]:
+    """The file as HTML, the last incidents that were opened with a section of it, and who changed it last.
+
+    A runbook can be read while the database is away.
+    """
+    html = document_html(document, section_url(prefix, document.path, ""))
+    changed = service.library.last_change(document.path)
+    try:
+        with service.database.read() as session:
+            return html, queries.opened_with(session, document.path, _MOST_USES), changed
+    except (DBAPIError, UnavailableError) as problem:
+        if not is_unavailable(problem):
+            raise
+        return html, (), changed
+
+
 def document_html(document: Document, base: str) -> str:
     """The whole file as safe HTML, relative links starting from `base`; headings carry their sections' anchors as ids."""
     anchors = iter([section.anchor for section in document.sections if section.anchor])
@@ -85,26 +108,3 @@ def document_html(document: Document, base: str) -> str:
         return f'<h{tag[1]} id="{anchor}">' if anchor else tag[0]
 
     return _HEADING.sub(with_id, to_html(document.body, Values(), base))
-
-
-def _listed(documents: Iterable[Document], query: str) -> list[_File]:
-    files = (_File(document, _hits(document, query)) for document in sorted(documents, key=lambda document: document.path))
-    return [file for file in files if file.sections or not query]
-
-
-def _hits(document: Document, query: str) -> tuple[Section, ...]:
-    """The sections to show, in the order of the file. Text that is found inside a nested section counts there alone."""
-    whole, *headed = document.sections
-    if not query:
-        return tuple(section for section in headed if section.title != document.title)
-    hits: list[Section] = []
-    for section in reversed([whole, *headed]):
-        in_title = query in _folded(section.title)
-        if in_title or (query in _folded(section.text) and not any(hit.text in section.text for hit in hits if hit.text)):
-            hits.append(section)
-    return tuple(reversed(hits))
-
-
-def _folded(text: str) -> str:
-    """Lower case without accents."""
-    return text.lower() if text.isascii() else _MARKS.sub("", unicodedata.normalize("NFD", text)).lower()

@@ -4,6 +4,8 @@ from typing import Any
 
 from alertrouter.durations import format_duration
 from alertrouter.moments import rfc3339
+from alertrouter.runbooks.search import Marked
+from alertrouter.runbooks.section import Section
 from alertrouter.store.queries import Story
 from alertrouter.tables import AlertRow, ChangeRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
 from alertrouter.timeline import sentence
@@ -122,6 +124,17 @@ def runbook_json(section: SectionRow | None, public_url: str) -> Json | None:
         "url": section_url(public_url, section.path, section.anchor),
         "revision": section.revision,
         "commit": section.commit,
+    }
+
+
+def hit_json(section: Section, hit: Marked, public_url: str) -> Json:
+    """A section that was searched for, and the text around what was found in it."""
+    return {
+        "title": section.title,
+        "path": section.path,
+        "anchor": section.anchor,
+        "url": section_url(public_url, section.path, section.anchor),
+        "hit": "".join(text for text, _ in hit),
     }
 
 

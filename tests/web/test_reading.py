@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from dulwich import porcelain
 
 from alertrouter import telemetry
 from alertrouter.coverage import measure
@@ -30,9 +31,9 @@ async def test_the_runbooks_are_listed_with_their_headings_and_found_by_words_wi
             "deploy.md",
             "deploy.md#voltar",
         ]
-        assert await found("VERSAO") == ["deploy.md", "deploy.md#voltar"]
-        assert await found("eletrica") == ["a.md", "a.md#semregra"]  # the one that holds it, not those around it
-        assert await found("databasedown") == ["a.md", "a.md#databasedown"]
+        assert await found("VERSAO") == ["deploy.md#voltar"]
+        assert await found("eletrica") == ["a.md#semregra"]  # the one that holds it, not those around it
+        assert await found("databasedown") == ["a.md#databasedown"]
         assert await found("zzz") == []
         assert "Nothing holds “zzz”." in (await see(router, "/runbooks?q=zzz")).text
 
@@ -53,7 +54,8 @@ async def test_a_file_is_shown_whole_and_its_sections_are_where_their_links_poin
         bare = await see(router, "/runbooks/b.md")
         missing = await see(router, "/runbooks/c.md", 404)
     ids = [attrs.get("id") for tag, attrs in page.tags if tag in {"h1", "h2"}]
-    assert ids == ["serviço", None, "higherrorrate-error_typellm", "higherrorrate-1", "databasedown", "semregra", "persistente"]
+    sections = ["serviço", None, "higherrorrate-error_typellm", "higherrorrate-1", "databasedown", "semregra", "persistente"]
+    assert ids == [*sections, "Contents"]
     assert {"/runbooks/a.md#higherrorrate-1", "/runbooks/deploy.md#voltar"} <= set(page.all("a", "href"))
     assert "title: O serviço" not in page.text
     assert [tag for tag, _ in bare.tags].count("h1") == 1
@@ -106,3 +108,50 @@ async def test_the_coverage_tells_which_alerts_have_no_section(database_url: str
         (tmp_path / "runbooks" / "Unwritten.md").write_text("# Unwritten\n\nNow it is.\n")
         router.service.library.load()
         assert "Known: 2 of 2 alert names have a section now." in (await see(router, "/runbooks/coverage")).text
+
+
+async def test_a_file_tells_its_contents_and_the_incidents_that_it_was_used_in(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"a.md": SECTIONS, "b.md": "# Other"})
+        incident = await open_one(router, "DatabaseDown")
+        await open_one(router, "Unknown")
+        page = await see(router, "/runbooks/a.md")
+        assert f"/incidents/{incident}" in page.all("a", "href")
+        assert "/runbooks/a.md#databasedown" in page.all("a", "href")
+        assert "Used in" not in (await see(router, "/runbooks/b.md")).text
+
+
+async def test_a_file_of_a_checkout_tells_who_changed_it_last(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        folder = tmp_path / "runbooks"
+        write_runbooks(router, tmp_path, {"a.md": SECTIONS, "b.md": "# Other"})
+        porcelain.init(str(folder))
+        for name, who in [("a.md", b"Ana <ana@example.org>"), ("b.md", b"Bia <bia@example.org>")]:
+            porcelain.add(str(folder), [str(folder / name)])
+            porcelain.commit(str(folder), message=b"Steps for " + name.encode() + b"\n\nmore", author=who, committer=who)
+        router.service.library.load()
+        assert "by Ana: Steps for a.md" in (await see(router, "/runbooks/a.md")).text
+        assert "by Bia: Steps for b.md" in (await see(router, "/runbooks/b.md")).text
+        (folder / "b.md").write_text("# Other\n\nMore.")
+        porcelain.add(str(folder), [str(folder / "b.md")])
+        porcelain.commit(str(folder), message=b"More", author=b"Ana <a@b>", committer=b"Ana <a@b>")
+        router.service.library.load()
+        assert "by Ana: More" in (await see(router, "/runbooks/b.md")).text
+
+
+async def test_the_api_finds_sections_by_words_and_lists_them_all_without(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"a.md": SECTIONS, "deploy.md": "# Deploy\n\n## Voltar\nA versão anterior.\n"})
+        found = (await router.http.get("/api/v1/runbooks?q=versao")).json()["sections"]
+        assert found == [
+            {
+                "title": "Voltar",
+                "path": "deploy.md",
+                "anchor": "voltar",
+                "url": "http://router.test/runbooks/deploy.md#voltar",
+                "hit": "A versão anterior.",
+            }
+        ]
+        assert len((await router.http.get("/api/v1/runbooks")).json()["sections"]) == 8
+        assert len((await router.http.get("/api/v1/runbooks?limit=2")).json()["sections"]) == 2
+        assert (await router.http.get("/api/v1/runbooks?q=%22%20OR%20*%20)")).json()["sections"] == []

@@ -16,3 +16,22 @@ if (navigator.clipboard) {
     code.after(button);
   }
 }
+
+// Search as you type; without a script the button does it.
+for (const field of document.querySelectorAll("input[data-find]")) {
+  const place = document.getElementById(field.dataset.find);
+  let waiting, asked = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const number = ++asked;
+      const url = new URL(field.form.action);
+      url.searchParams.set("q", field.value);
+      const answer = await fetch(url).catch(() => null);
+      if (!answer?.ok || number !== asked) return;
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(place.id);
+      if (found) place.replaceChildren(...found.childNodes);
+      history.replaceState(null, "", url);
+    }, 150);
+  });
+}
