@@ -242,7 +242,7 @@ async def test_the_api_asks_for_its_token_and_for_a_name_that_is_text(url: str, 
         path = "/api/v1/deliveries/1/retry"
         assert (await router.http.post(path)).status_code == 401
         answer = await router.http.post(path, json={"by": 7}, headers={"Authorization": "Bearer secret"})
-        assert (answer.status_code, answer.json()) == (400, {"error": "by is not a string"})
+        assert (answer.status_code, answer.json()) == (400, {"error": "by: Input should be a valid string"})
 
 
 async def test_the_on_call_page_has_buttons_for_the_dead_that_work_without_a_script(url: str, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ async def ask(request: Request) -> Response:
 
 
 async def _acknowledge(request: Request, fields: Mapping[str, str]) -> None:
-    event = event_of("acknowledge", dict(fields))
+    event = event_of("acknowledge", fields)
     await service_of(request).writer.submit(act, Action(await _incident_id(request), event))
 
 

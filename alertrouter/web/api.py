@@ -1,38 +1,44 @@
 """The API under `/api/v1`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
+from itertools import islice
 from typing import Any
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from alertrouter.actions import Action, UnknownIncidentError, act
-from alertrouter.durations import parse_duration
 from alertrouter.incidents import Acknowledged, Escalated, Event, NothingLeftError, Resolved, Snoozed
 from alertrouter.runbooks.commands import Values
 from alertrouter.runbooks.render import to_markdown
-from alertrouter.service import Service
 from alertrouter.settings import in_clear
 from alertrouter.store import queries
 from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.web import views
-from alertrouter.web.http import error, incident_id, is_authorised, read_body, service_of
+from alertrouter.web.http import answer, error, incident_id, is_authorised, read_body, read_fields, read_query, service_of
+from alertrouter.web.schema import (
+    By,
+    Deliveries,
+    EscalateBy,
+    Incidents,
+    Sections,
+    SnoozeBy,
+    Story,
+    WantedDeliveries,
+    WantedIncidents,
+    WantedSections,
+)
 from alertrouter.web.sign_in import ANYBODY, Viewer, viewer_of
 
 ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
 _MOST_BODY = 64 * 1024
-_MOST_ROWS = 500
-_MOST_DIGITS = 19
 _READ = "read:"
-_STATUSES = ("open", "triggered", "acknowledged", "resolved")
-_STATES = ("pending", "sent", "superseded", "dead")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,8 +50,6 @@ def with_token(endpoint: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
         if refused := await _refused(request):
             return refused
-        if any("\0" in value for value in request.query_params.values()):
-            return error(400, "the query holds a NUL")
         try:
             return await endpoint(request)
         except (UnavailableError, OverloadedError, DBAPIError) as problem:
@@ -77,29 +81,21 @@ async def _refused(request: Request) -> Response | None:
 @with_token
 async def list_incidents(request: Request) -> Response:
     """`{"incidents": [...], "next": cursor|null}`, newest first."""
-    service = service_of(request)
-    query = request.query_params
-    wanted = queries.Wanted(
-        _one_of(query.get("status"), "status", _STATUSES),
-        query.get("alertname"),
-        query.get("severity"),
-        _limit(request),
-        query.get("cursor"),
-    )
+    service, given = service_of(request), read_query(request, WantedIncidents)
+    wanted = queries.Wanted(given.status, given.alertname, given.severity, given.limit, given.cursor)
 
-    def read() -> tuple[list[dict[str, Any]], str | None]:
+    def read() -> Incidents:
         with service.database.read() as session:
             page, following = queries.list_incidents(session, wanted)
-            return [views.incident_json(row, section, service.base_url) for row, section in page], following
+            return Incidents(incidents=[views.incident(row, section, service.base_url) for row, section in page], next=following)
 
-    incidents, following = await asyncio.to_thread(read)
-    return JSONResponse({"incidents": incidents, "next": following})
+    return answer(request, await asyncio.to_thread(read))
 
 
 @with_token
 async def show_incident(request: Request) -> Response:
     """The incident with its members, timeline, deliveries and `runbook.markdown`."""
-    return await _incident(service_of(request), incident_id(request))
+    return await _incident(request)
 
 
 def acting(action: str) -> Endpoint:
@@ -107,15 +103,14 @@ def acting(action: str) -> Endpoint:
 
     @with_token
     async def act_on_incident(request: Request) -> Response:
-        service = service_of(request)
         event = event_of(action, await read_object(request))
         try:
-            await service.writer.submit(act, Action(incident_id(request), event))
+            await service_of(request).writer.submit(act, Action(incident_id(request), event))
         except NothingLeftError as problem:
             return error(409, str(problem))
         except UnknownIncidentError as problem:
             return error(404, str(problem))
-        return await _incident(service, incident_id(request))
+        return await _incident(request)
 
     return act_on_incident
 
@@ -123,41 +118,42 @@ def acting(action: str) -> Endpoint:
 @with_token
 async def list_deliveries(request: Request) -> Response:
     """`{"deliveries": [...], "next": cursor|null}`, newest first."""
-    service = service_of(request)
-    state = _one_of(request.query_params.get("state"), "state", _STATES)
-    limit, cursor = _limit(request), request.query_params.get("cursor")
-    if cursor is not None and not (cursor.isdecimal() and len(cursor) < _MOST_DIGITS):
-        raise HTTPException(400, "cursor is not one that this API gave")
+    service, given = service_of(request), read_query(request, WantedDeliveries)
 
-    def read() -> tuple[list[dict[str, Any]], int | None]:
+    def read() -> Deliveries:
         with service.database.read() as session:
-            rows, following = queries.list_deliveries(session, state, limit, int(cursor) if cursor else None)
-            return [views.delivery_json(row) for row in rows], following
+            cursor = int(given.cursor) if given.cursor else None
+            rows, following = queries.list_deliveries(session, given.state, given.limit, cursor)
+            after = None if following is None else str(following)
+            return Deliveries(deliveries=[views.delivery(row) for row in rows], next=after)
 
-    deliveries, following = await asyncio.to_thread(read)
-    return JSONResponse({"deliveries": deliveries, "next": None if following is None else str(following)})
+    return answer(request, await asyncio.to_thread(read))
 
 
 @with_token
 async def list_runbooks(request: Request) -> Response:
     """`{"sections": [{title, path, anchor, url, hit}]}`: those that hold every word of `q`, best first; without `q` all."""
-    service, limit = service_of(request), _limit(request)
-    query = request.query_params.get("q", "").strip()
-    if query:
-        hits = await asyncio.to_thread(service.library.shelf.search.find, query, limit)
-        return JSONResponse({"sections": [views.hit_json(hit.section, hit.text, service.base_url) for hit in hits]})
-    sections = [section for section in service.library.shelf.index.sections if section.anchor][:limit]
-    return JSONResponse({"sections": [views.hit_json(section, (), service.base_url) for section in sections]})
+    service, given = service_of(request), read_query(request, WantedSections)
+    shelf = service.library.shelf
+    if given.q.strip():
+        hits = await asyncio.to_thread(shelf.search.find, given.q, given.limit)
+        found = [views.section(hit.section, hit.text, service.base_url) for hit in hits]
+    else:
+        headed = (section for section in shelf.index.sections if section.anchor)
+        found = [views.section(section, (), service.base_url) for section in islice(headed, given.limit)]
+    return answer(request, Sections(sections=found))
 
 
-async def _incident(service: Service, incident_id: str) -> Response:
-    def read() -> dict[str, Any] | None:
+async def _incident(request: Request) -> Response:
+    service, chosen = service_of(request), incident_id(request)
+
+    def read() -> Story | None:
         with service.database.read() as session:
-            story = queries.story(session, incident_id)
-            return views.story_json(story, service.base_url, _markdown(story)) if story else None
+            story = queries.story(session, chosen)
+            return views.story(story, service.base_url, _markdown(story)) if story else None
 
     found = await asyncio.to_thread(read)
-    return JSONResponse(found) if found else error(404, f"there is no incident {incident_id}")
+    return answer(request, found) if found else error(404, f"there is no incident {chosen}")
 
 
 def _markdown(story: queries.Story) -> str | None:
@@ -180,46 +176,13 @@ async def read_object(request: Request) -> dict[str, Any]:
         raise HTTPException(400, f"the body is not a JSON object: {problem}") from None
 
 
-def event_of(action: str, given: dict[str, Any]) -> Event:
+def event_of(action: str, given: Mapping[str, Any]) -> Event:
     """What an action with these fields (`by`, `for`, `step`) means for the incident; 400 for what cannot be read."""
-    by = name_in(given)
-    if action == "acknowledge":
-        return Acknowledged(by)
-    if action == "resolve":
-        return Resolved(by)
     if action == "snooze":
-        return Snoozed(by, _snooze_for(given.get("for")))
-    step = given.get("step")
-    if step is not None and (not isinstance(step, int) or isinstance(step, bool)):
-        raise HTTPException(400, "step is not a whole number")
-    return Escalated(by, step)
-
-
-def name_in(given: dict[str, Any]) -> str:
-    """Who does it (`by`), in one line; 400 for what is no text."""
-    by = given.get("by") or "somebody"
-    if not isinstance(by, str):
-        raise HTTPException(400, "by is not a string")
-    return " ".join(by.replace("\0", " ").split())[:200]
-
-
-def _snooze_for(text: Any) -> timedelta:
-    if not isinstance(text, str):
-        raise HTTPException(400, 'snooze wants {"for": "15m"}')
-    try:
-        return parse_duration(text)
-    except ValueError as problem:
-        raise HTTPException(400, f"for: {problem}") from None
-
-
-def _one_of(value: str | None, name: str, allowed: tuple[str, ...]) -> str | None:
-    if value is not None and value not in allowed:
-        raise HTTPException(400, f"{name} is one of {', '.join(allowed)}")
-    return value
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "50")
-    if not (text.isdecimal() and len(text) < _MOST_DIGITS and 1 <= int(text) <= _MOST_ROWS):
-        raise HTTPException(400, f"limit is a number from 1 to {_MOST_ROWS}")
-    return int(text)
+        snooze = read_fields(given, SnoozeBy)
+        return Snoozed(snooze.name, snooze.for_)
+    if action == "escalate":
+        escalate = read_fields(given, EscalateBy)
+        return Escalated(escalate.name, escalate.step)
+    by = read_fields(given, By).name
+    return Acknowledged(by) if action == "acknowledge" else Resolved(by)

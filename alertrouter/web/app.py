@@ -16,6 +16,7 @@ from alertrouter.service import Service
 from alertrouter.web import ack, api, changes, deliveries, health, hooks, pages
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
+from alertrouter.web.openapi import openapi
 from alertrouter.web.origin import SameOrigin
 from alertrouter.web.sign_in import door_of
 
@@ -52,6 +53,7 @@ def create_app(service: Service) -> Starlette:
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
+            Route("/openapi.json", openapi),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(SameOrigin), *(door.middleware if door else ())],

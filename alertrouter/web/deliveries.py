@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from alertrouter.deliveries import NotPossibleError
@@ -15,9 +14,10 @@ from alertrouter.store import dead_letters
 from alertrouter.store.dead_letters import UnknownDeliveryError, Wish
 from alertrouter.tables import DeliveryRow
 from alertrouter.web import forms, views
-from alertrouter.web.api import name_in, read_object, with_token
-from alertrouter.web.http import error, service_of
+from alertrouter.web.api import read_object, with_token
+from alertrouter.web.http import answer, error, read_fields, service_of
 from alertrouter.web.rendering import Endpoint, prefix_of
+from alertrouter.web.schema import By, Delivery
 
 _HANDLERS = {"retry": dead_letters.retry, "discard": dead_letters.discard}
 _LONGEST_ID = 18
@@ -28,14 +28,14 @@ def asking(action: str) -> Endpoint:
 
     @with_token
     async def ask(request: Request) -> Response:
-        service, wish = service_of(request), Wish(_id(request), name_in(await read_object(request)))
+        service, wish = service_of(request), Wish(_id(request), read_fields(await read_object(request), By).name)
         try:
             await service.writer.submit(_HANDLERS[action], wish)
         except UnknownDeliveryError as problem:
             return error(404, str(problem))
         except NotPossibleError as problem:
             return error(409, str(problem))
-        return JSONResponse(await asyncio.to_thread(_read, service, wish.delivery_id))
+        return answer(request, await asyncio.to_thread(_read, service, wish.delivery_id))
 
     return ask
 
@@ -44,7 +44,7 @@ def pressing(action: str) -> Endpoint:
     """The same as a button of the on-call page."""
 
     async def deed(request: Request, fields: Mapping[str, str]) -> None:
-        await service_of(request).writer.submit(_HANDLERS[action], Wish(_id(request), name_in(dict(fields))))
+        await service_of(request).writer.submit(_HANDLERS[action], Wish(_id(request), read_fields(fields, By).name))
 
     return forms.pressing(deed, lambda request: f"{prefix_of(request)}/")
 
@@ -56,9 +56,9 @@ def _id(request: Request) -> int:
     return int(given)
 
 
-def _read(service: Service, delivery_id: int) -> dict[str, Any]:
+def _read(service: Service, delivery_id: int) -> Delivery:
     with service.database.read() as session:
-        return views.delivery_json(session.get_one(DeliveryRow, delivery_id))
+        return views.delivery(session.get_one(DeliveryRow, delivery_id))
 
 
 routes = [

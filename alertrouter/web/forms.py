@@ -60,7 +60,7 @@ def acting(action: str) -> Endpoint:
     """What is done to an incident; back to its page."""
 
     async def deed(request: Request, fields: Mapping[str, str]) -> None:
-        await service_of(request).writer.submit(act, Action(incident_id(request), event_of(action, dict(fields))))
+        await service_of(request).writer.submit(act, Action(incident_id(request), event_of(action, fields)))
 
     return pressing(deed, lambda request: incident_url(prefix_of(request), incident_id(request)))
 

@@ -2,12 +2,15 @@
 
 import base64
 import binascii
+import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from alertrouter.service import Service
 
@@ -63,3 +66,32 @@ def _credential(header: str) -> bytes:
         except (binascii.Error, ValueError):
             return b""
     return b""
+
+
+Read = TypeVar("Read", bound=BaseModel)
+
+
+def answer(request: Request, body: BaseModel) -> Response:
+    """A shape as JSON, with an `ETag`; 304 for whoever has it already."""
+    content = body.model_dump_json().encode()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if request.method in {"GET", "HEAD"} and known & {tag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type="application/json")
+
+
+def read_query(request: Request, shape: type[Read]) -> Read:
+    """The query as a shape; 400 for what is not like it. A name that is given twice counts as it stands last."""
+    return read_fields(dict(request.query_params), shape)
+
+
+def read_fields(given: Mapping[str, Any], shape: type[Read]) -> Read:
+    """Fields as a shape; 400 for what is not like it."""
+    try:
+        return shape.model_validate(given)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        name, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise HTTPException(400, f"{name} is missing" if first["type"] == "missing" else f"{name}: {what}") from None

@@ -54,7 +54,7 @@ async def test_what_a_button_cannot_do_is_said_on_a_page_that_leads_back(url: st
             (f"{incident}/escalate", b"", 409, "Nothing was done. No step is left"),
             (f"{over}/snooze", b"for=15m", 409, "The incident is resolved"),
             (f"{incident}/snooze", b"for=soon", 400, "'soon' is not a duration"),
-            (f"{incident}/snooze", b"", 400, "snooze wants"),
+            (f"{incident}/snooze", b"", 400, "for is missing"),
             (f"{incident}/resolve", b"a=b&" * 50, 400, "too many fields"),
             (f"{incident}/resolve", b"x" * 100_000, 413, "larger than"),
             ("nosuchincident/resolve", b"", 404, "There is no incident nosuchincident."),
