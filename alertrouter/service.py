@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 import structlog
 
 from alertrouter import backlog, telemetry
+from alertrouter.bell import Bell
 from alertrouter.clock import Clock
 from alertrouter.coverage import measure
 from alertrouter.inventory import Inventory
@@ -21,7 +22,7 @@ from alertrouter.routing import Routing
 from alertrouter.runbooks.library import Library
 from alertrouter.settings import Settings, in_clear
 from alertrouter.store import migrations
-from alertrouter.store.database import Database
+from alertrouter.store.database import Database, Transaction
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
@@ -36,6 +37,7 @@ class Service:
         self.settings = settings
         self.database = Database(settings.database_url, clock)
         self.files = Files(settings, routing)
+        self.bell = Bell()
         self._stack = AsyncExitStack()
 
     @property
@@ -68,7 +70,7 @@ class Service:
         self._run(self.writer.run())
         self.reconciler = Reconciler(self.database, self.writer, self._rest_client(), lambda: self.playbook)
         self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, self.reconciler.before_steps)
-        self.writer.on_commit = self.worker.wake
+        self.writer.on_commit = self._committed
         self._run(self.worker.run())
         hears = self.settings.pagerduty_webhook_secrets or self.settings.pagerduty_api_token
         self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
@@ -80,6 +82,10 @@ class Service:
         self._run(repeat(self._measure, _MEASURE_SECONDS, "the figures for the metrics cannot be read"))
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
+
+    def _committed(self, transaction: Transaction) -> None:
+        self.worker.wake(transaction)
+        self.bell.ring()
 
     async def stop(self) -> None:
         """Let what is being sent and written end, within a few seconds, and close everything."""

@@ -131,7 +131,7 @@ class Router:
             "ALERTROUTER_PAGERDUTY_EVENTS_URL": sandbox_url,
             "ALERTROUTER_PORT": str(self.port),
             "ALERTROUTER_RESOLVE_HOLD": "1s",
-            **env,
+            **{name: value.replace("{port}", str(self.port)) for name, value in env.items()},
         }
         self.start()
 

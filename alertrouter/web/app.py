@@ -7,13 +7,14 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
-from alertrouter.web import ack, api, changes, deliveries, health, hooks, pages
+from alertrouter.web import ack, api, changes, deliveries, forms, health, home, hooks, incident, live, reading
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
 from alertrouter.web.openapi import openapi
@@ -35,6 +36,7 @@ def create_app(service: Service) -> Starlette:
             await service.stop()
 
     door = door_of(service.settings)
+    in_door = door.middleware if door else ()
     app = Starlette(
         routes=[
             *_both("/webhooks/alertmanager", hooks.alertmanager, "POST"),
@@ -47,7 +49,14 @@ def create_app(service: Service) -> Starlette:
             Route("/api/v1/deliveries", api.list_deliveries),
             Route("/api/v1/runbooks", api.list_runbooks),
             *deliveries.routes,
-            *pages.routes,
+            Route("/", home.home),
+            Route("/incidents/{id}", incident.incident),
+            *(Route(f"/incidents/{{id}}/{action}", forms.acting(action), methods=["POST"]) for action in api.ACTIONS),
+            Route("/runbooks", reading.runbooks),
+            Route("/runbooks/coverage", reading.coverage),
+            Route("/runbooks/for/{alertname:path}", reading.runbook_for),
+            Route("/runbooks/{path:path}", reading.runbook),
+            *live.routes,
             *ack.routes,
             *(door.routes if door else ()),
             Route("/healthz", health.healthz),
@@ -56,7 +65,7 @@ def create_app(service: Service) -> Starlette:
             Route("/openapi.json", openapi),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(SameOrigin), *(door.middleware if door else ())],
+        middleware=[Middleware(GZipMiddleware), Middleware(SecurityHeaders), Middleware(SameOrigin), *in_door],
         exception_handlers={HTTPException: _as_json, Exception: _unexpected},
         lifespan=lifespan,
     )

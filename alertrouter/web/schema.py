@@ -240,6 +240,22 @@ class WantedSections(BaseModel):
     limit: Limit = 50
 
 
+class WantedOnHome(BaseModel):
+    """Which incidents the on-call page shows: open ones by pages, past ones from a cursor on."""
+
+    status: Literal["", "open", "triggered", "acknowledged", "resolved"] = ""
+    severity: Literal["", "critical", "error", "warning", "info"] = ""
+    target: Text = ""
+    q: Text = ""
+    page: Annotated[int, Field(ge=1, le=1000)] = 1
+    cursor: Annotated[str, Field(pattern="^[0-9a-z]{26}$")] | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks for anything but all open ones."""
+        return bool(self.status not in {"", "open"} or self.severity or self.target or self.q)
+
+
 class By(_Given):
     """Who does it; somebody, where nobody says. Of who has signed in the name is known."""
 

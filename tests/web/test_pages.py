@@ -61,7 +61,8 @@ async def test_what_is_over_or_could_not_be_read_or_sent_is_shown_below(url: str
     assert "has not got" not in early.text
     assert "PagerDuty has not got 1 event yet trigger to oncall owed for 3 min" in page.text
     links = [link.removeprefix("/incidents/") for link in page.all("a", "href") if link.startswith("/incidents/")]
-    assert links == [refused, waiting, refused, waiting, over]
+    assert {*links[:2]} == {refused, waiting}
+    assert links[2:] == [refused, waiting, over]
 
 
 async def test_an_incident_shows_its_runbook_with_the_commands_filled_in(url: str, tmp_path: Path) -> None:

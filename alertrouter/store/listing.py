@@ -1,0 +1,66 @@
+"""Lists of incidents for the on-call page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, case
+from sqlmodel import Session, col, desc, func, select
+
+from alertrouter.tables import DeliveryRow, IncidentRow, TimelineRow
+
+_OPEN = ("triggered", "acknowledged")
+_MOST_LOOKED_AT = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What incidents must be like; `text` is part of the title, in either case."""
+
+    status: str | None = None
+    severity: str | None = None
+    target: str | None = None
+    text: str = ""
+
+
+def open_ones(session: Session, wanted: Filter, limit: int, offset: int) -> tuple[Sequence[IncidentRow], int]:
+    """Open incidents by severity, the oldest of each first, and how many there are."""
+    statuses = (wanted.status,) if wanted.status else _OPEN
+    conditions = [col(IncidentRow.status).in_(statuses), *_conditions(wanted)]
+    severities = case({"critical": 0, "error": 1, "warning": 2}, value=col(IncidentRow.severity), else_=3)
+    query = select(IncidentRow).where(*conditions).order_by(severities, col(IncidentRow.opened_at), col(IncidentRow.id))
+    found = session.exec(select(func.count()).select_from(IncidentRow).where(*conditions)).one()
+    return session.exec(query.limit(limit).offset(offset)).all(), found
+
+
+def past(session: Session, wanted: Filter, cursor: str | None, limit: int) -> tuple[Sequence[IncidentRow], str | None]:
+    """Resolved incidents, newest first, and where to go on.
+
+    Looks at no more than 5,000 at a time, so that what is rare among a million costs no more than what is frequent: a page may
+    then be short, and there is more.
+    """
+    before = [col(IncidentRow.status) == "resolved", *([col(IncidentRow.id) < cursor] if cursor else [])]
+    newest = select(IncidentRow.id).where(*before).order_by(desc(col(IncidentRow.id)))
+    last = session.exec(newest.offset(_MOST_LOOKED_AT - 1).limit(1)).first()
+    near = [col(IncidentRow.id) >= last] if last else []
+    query = select(IncidentRow).where(*before, *near, *_conditions(wanted)).order_by(desc(col(IncidentRow.id)))
+    rows = session.exec(query.limit(limit + 1)).all()
+    if len(rows) > limit:
+        return rows[:limit], rows[limit - 1].id
+    return rows, last
+
+
+def version(session: Session, incident_id: str | None) -> str:
+    """A text that is another one when an incident, or any, has something new to show."""
+    of = [TimelineRow.incident_id == incident_id] if incident_id else []
+    told = session.exec(select(func.max(col(TimelineRow.id))).where(*of)).one()
+    sent = select(DeliveryRow.state, func.count(), func.sum(DeliveryRow.attempts)).group_by(DeliveryRow.state)
+    owed = [DeliveryRow.incident_id == incident_id] if incident_id else [col(DeliveryRow.state).in_(("pending", "dead"))]
+    states = session.exec(sent.where(*owed).order_by(DeliveryRow.state)).all()
+    return "-".join(str(part) for part in (told, *(part for row in states for part in row)))
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    found = [getattr(IncidentRow, name) == value for name in ("severity", "target") if (value := getattr(wanted, name))]
+    if wanted.text:
+        found.append(col(IncidentRow.title).icontains(wanted.text, autoescape=True))
+    return found

@@ -1,0 +1,195 @@
+"""The pages in a real browser: Debian's Chromium, on a desktop and on a phone, against real processes."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from processes import Process, Router, Sandbox, debian, ending, free_port, notification, wait_for
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NASTY = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = debian("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that is looked at, and what must not happen on it: dialogs, errors on the console, requests elsewhere."""
+
+    def __init__(self, context: BrowserContext, home: str, *others: str) -> None:
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.wrong: list[str] = []
+        known = {urlsplit(url).netloc for url in (home, *others)}
+        self.page.on("dialog", self._dismiss)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"error {error}"))
+        self.page.on("console", self._hear)
+        self.page.on("request", lambda asked: self._look(asked.url, known))
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.wrong.append(f"dialog {dialog.message}")
+        dialog.dismiss()
+
+    def _hear(self, line: ConsoleMessage) -> None:
+        if line.type in {"error", "warning"}:
+            self.wrong.append(line.text)
+
+    def _look(self, url: str, known: set[str]) -> None:
+        if urlsplit(url).netloc not in known and not url.startswith("data:"):
+            self.wrong.append(f"asked for {url}")
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    sandbox = Sandbox(tmp_path)
+    with ending(sandbox):
+        yield sandbox
+
+
+def routed(folder: Path, sandbox: Sandbox, **env: str) -> Router:
+    return Router(folder, sandbox.url, f"sqlite:///{folder}/a.db", **env)
+
+
+def fits(page: Page) -> bool:
+    fits: bool = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    return fits
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds serious or critical."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in {"serious", "critical"}]
+
+
+@pytest.mark.parametrize(("device", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")], ids=["phone", "desktop"])
+def test_the_walk_at_3_am(browser: Browser, tmp_path: Path, sandbox: Sandbox, device: dict[str, Any], scheme: Any) -> None:
+    router = routed(tmp_path, sandbox)
+    with ending(router), browser.new_context(**device, color_scheme=scheme) as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=router.url)
+        visit = Visit(context, router.url)
+        page = visit.page
+        page.goto(router.url)
+        expect(page.get_by_role("heading", name="All quiet")).to_be_visible()
+        assert faults(page) == []
+        router.post(notification())
+        page.get_by_role("link", name="HighErrorRate").click()  # it has come by itself
+        expect(page.get_by_text("Next: engineering")).to_be_visible()
+        page.get_by_role("button", name="Copy kubectl logs -n prod deploy/api").click()
+        assert page.evaluate("navigator.clipboard.readText()") == "kubectl logs -n prod deploy/api"
+        assert faults(page) == []
+        assert fits(page)
+        page.get_by_label("Your name").fill("Ana")
+        page.get_by_role("button", name="Acknowledge").click()
+        expect(page.get_by_text("acknowledged by Ana").first).to_be_visible()
+        wait_for("PagerDuty to know", lambda: [one for one in sandbox.alerts() if one["status"] == "acknowledged"])
+        router.post(notification(firing=False))
+        expect(page.get_by_text("resolved", exact=True).first).to_be_visible(timeout=15_000)  # by itself, too
+        assert visit.wrong == []
+
+
+def test_a_page_that_lost_its_connection_shows_what_came_meanwhile(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    router = routed(tmp_path, sandbox)
+    with ending(router), browser.new_context() as context:
+        page = Visit(context, router.url).page
+        page.goto(router.url)
+        expect(page.get_by_role("heading", name="All quiet")).to_be_visible()
+        assert router.process.stop(9) == 0  # an open stream does not hold it up
+        router.start()
+        router.post(notification())
+        expect(page.get_by_role("link", name="HighErrorRate")).to_be_visible(timeout=15_000)
+
+
+def test_runbooks_are_found_as_their_words_are_typed(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    router = routed(tmp_path, sandbox)
+    with ending(router), browser.new_context(**PHONE) as context:
+        visit = Visit(context, router.url)
+        page = visit.page
+        page.goto(f"{router.url}/runbooks")
+        assert faults(page) == []
+        page.get_by_role("searchbox").press_sequentially("kubec")
+        expect(page.locator("#Found mark").first).to_have_text("kubectl")
+        page.get_by_role("link", name="HighErrorRate").click()
+        expect(page).to_have_url(f"{router.url}/runbooks/service.md#higherrorrate")
+        assert faults(page) == []
+        assert fits(page)
+        page.goto(f"{router.url}/runbooks/coverage")
+        assert faults(page) == []
+        assert visit.wrong == []
+
+
+def test_nothing_that_alerts_hold_runs_in_a_browser(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    router = routed(tmp_path, sandbox)
+    with ending(router), browser.new_context() as context:
+        (tmp_path / "runbooks" / "nasty.md").write_text(f"# {NASTY}\n\n### Nasty\n{NASTY} [x](javascript:alert(3))\n")
+        body = notification("Nasty")
+        body["alerts"][0]["labels"]["nasty"] = NASTY
+        body["alerts"][0]["annotations"] = {"summary": NASTY, "link": "javascript:alert(4)"}
+        [incident] = router.post(body).json()["incidents"]
+        visit = Visit(context, router.url)
+        paths = (
+            "/",
+            f"/incidents/{incident}",
+            "/runbooks",
+            "/runbooks/nasty.md",
+            "/runbooks?q=script",
+            "/?q=%3Cscript%3E",
+        )
+        for path in paths:
+            visit.page.goto(router.url + path)
+            for summary in visit.page.locator("summary").all():
+                summary.click()
+        assert visit.wrong == []
+
+
+def test_somebody_signs_in_with_an_openid_provider(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    port = free_port()
+    arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
+    provider = Process(arguments, {}, tmp_path / "provider.log")
+    issuer = f"http://127.0.0.1:{port}"
+    try:
+        router = routed(
+            tmp_path,
+            sandbox,
+            ALERTROUTER_AUTH="oidc",
+            ALERTROUTER_OIDC_ISSUER=issuer,
+            ALERTROUTER_OIDC_CLIENT_ID="alertrouter",
+            ALERTROUTER_OIDC_CLIENT_SECRET="client-secret",
+            ALERTROUTER_SECRET="s" * 32,
+            ALERTROUTER_PUBLIC_URL="http://127.0.0.1:{port}",
+        )
+        with ending(router), browser.new_context() as context:
+            [incident] = router.post(notification()).json()["incidents"]
+            visit = Visit(context, router.url, issuer)
+            page = visit.page
+            page.goto(f"{router.url}/incidents/{incident}")
+            page.locator("input[name=sub]").fill("ana@example.org")
+            page.locator("button", has_text="Authorize").first.click()
+            expect(page).to_have_url(f"{router.url}/incidents/{incident}")
+            page.get_by_role("button", name="Acknowledge").click()
+            expect(page.get_by_text("acknowledged by ana@example.org").first).to_be_visible()
+            page.get_by_role("button", name="Sign out").click()
+            expect(page).not_to_have_url(f"{router.url}/")
+    finally:
+        provider.kill()
