@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from alertrouter import telemetry
 from alertrouter.incidents import Change, Event, NothingLeftError, Ticked, decide
@@ -54,9 +54,12 @@ class Fired:
     wait: timedelta | None
 
 
-def fire_timers(tx: Transaction, wishes: Sequence[None]) -> list[Fired]:
-    """Take the steps that are due and close the incidents whose hold is over, at most 500 at a time."""
-    ids = timers.due(tx, MOST_TIMERS)
+def fire_timers(tx: Transaction, wishes: Sequence[datetime | None]) -> list[Fired]:
+    """Take the steps that are due and close the incidents whose hold is over, at most 500 at a time.
+
+    A wish may be the moment by which steps must have been due: PagerDuty was asked about those alone.
+    """
+    ids = timers.due(tx, MOST_TIMERS, min((wish for wish in wishes if wish), default=tx.now))
     changes = [change for state in incidents.load(tx, ids) for change in decide(state, Ticked(), tx.now)] if ids else []
     save(tx, changes)
     next_due = timers.next_due(tx)

@@ -48,15 +48,16 @@ class Job:
     key_fingerprint: str | None
 
 
-def is_superseded(action: Action, trigger: Trigger, *, is_open: bool) -> bool:
-    """Whether a delivery that is due need not go out any more, its incident being open or over.
+def is_superseded(action: Action, trigger: Trigger, *, is_open: bool, is_acknowledged: bool) -> bool:
+    """Whether a delivery that is due need not go out any more, its incident being open or over, its page acknowledged or not.
 
     A trigger is not sent once the incident is over, and then takes its resolve with it, unless an attempt may have reached
-    PagerDuty: that resolve is owed until it is accepted. A refused trigger leaves nothing to acknowledge or resolve.
+    PagerDuty: that resolve is owed until it is accepted. A refused trigger leaves nothing to acknowledge or resolve. An
+    acknowledgement that was taken back would silence PagerDuty's page.
     """
     if action == "trigger":
         return not is_open
-    if action == "acknowledge" and not is_open:
+    if action == "acknowledge" and not (is_open and is_acknowledged):
         return True
     return trigger.state != "sent" and not trigger.unsure
 
@@ -65,8 +66,8 @@ class NotPossibleError(Exception):
     """The state of a delivery does not allow what was asked; the text says why."""
 
 
-def check_retry(action: Action, state: DeliveryState, trigger: Trigger, *, is_open: bool) -> None:
-    """Raise NotPossibleError unless a delivery may be sent once more at a person's word, its incident being open or over.
+def check_retry(action: Action, state: DeliveryState, trigger: Trigger, *, is_open: bool, is_acknowledged: bool) -> None:
+    """Raise NotPossibleError unless a delivery may be sent once more at a person's word.
 
     What would be superseded as soon as it is looked at is not accepted first.
     """
@@ -74,7 +75,9 @@ def check_retry(action: Action, state: DeliveryState, trigger: Trigger, *, is_op
         raise NotPossibleError(f"it is {state}: only what is dead or pending can be retried")
     if action != "resolve" and not is_open:
         raise NotPossibleError(f"the incident is resolved: its {action} is not sent any more")
-    if trigger.state != "pending" and is_superseded(action, trigger, is_open=is_open):
+    if action == "acknowledge" and not is_acknowledged:
+        raise NotPossibleError("the acknowledgement was taken back")
+    if trigger.state != "pending" and is_superseded(action, trigger, is_open=is_open, is_acknowledged=is_acknowledged):
         raise NotPossibleError(f"PagerDuty has not got the page that it is about: the trigger is {trigger.state}")
 
 

@@ -3,8 +3,8 @@
 The rules: docs/promises.md (9); what each webhook means: https://developer.pagerduty.com/docs/webhooks-overview.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alertrouter.actions import save
@@ -12,6 +12,7 @@ from alertrouter.incidents import (
     Acknowledged,
     Event,
     Incident,
+    Page,
     PagesResolved,
     Reopened,
     State,
@@ -22,10 +23,17 @@ from alertrouter.pagerduty.rest import Found
 from alertrouter.pagerduty.webhooks import Webhook
 from alertrouter.store import fallback, incidents, links
 from alertrouter.store.database import Transaction
+from alertrouter.store.links import Acknowledgement
 from alertrouter.tables import DeliveryRow
 
 SETTLED = timedelta(minutes=2)
 """How long PagerDuty may take to show what it was told."""
+_EVENTS: Mapping[str, Callable[[str, frozenset[str]], Event]] = {
+    "acknowledged": Acknowledged,
+    "unacknowledged": Unacknowledged,
+    "resolved": PagesResolved,
+    "reopened": Reopened,
+}
 _TOLD = frozenset(("reassigned", "delegated", "escalated", "annotated", "priority_updated"))
 
 
@@ -49,16 +57,34 @@ def hear(tx: Transaction, heard: Sequence[Heard]) -> list[bool]:
 
 def _hear(tx: Transaction, heard: Heard) -> bool:
     webhook = heard.webhook
-    if not links.is_news(tx, heard.id) or not webhook.pagerduty_id:
+    if not webhook.pagerduty_id or not _is_news(tx, heard):
         return False
+    if webhook.merged_into:
+        return _merge(tx, heard)
     _link(tx, webhook.pagerduty_id, heard.keys)
     pages = links.pages_on(tx, webhook.pagerduty_id)
-    if webhook.merged_into:
-        _merge(tx, heard, pages)
-    elif not webhook.by_integration:  # our own acknowledge or resolve, coming back
-        for incident_id, keys in pages.items():
-            _apply(tx, incident_id, webhook, frozenset(keys))
+    is_late = not links.is_latest_event(tx, webhook.pagerduty_id, webhook.occurred_at)
+    for incident_id, keys in pages.items():
+        if is_late or webhook.kind not in _EVENTS:
+            _tell(tx, incident_id, webhook)
+        elif not webhook.by_integration or incident_id in _others(tx, webhook, pages):
+            _decide(tx, incident_id, _EVENTS[webhook.kind](_who(webhook), frozenset(keys)))
     return bool(pages)
+
+
+def _is_news(tx: Transaction, heard: Heard) -> bool:
+    """The id of the webhook is not signed, that of the event in it is."""
+    is_new_event = not heard.webhook.event_id or links.is_news(tx, f"event {heard.webhook.event_id}")
+    return links.is_news(tx, heard.id) and is_new_event
+
+
+def _others(tx: Transaction, webhook: Webhook, pages: Mapping[str, Collection[str]]) -> set[str]:
+    """The incidents of ours for which our own acknowledge, coming back, is news: of another one that PagerDuty's holds, too."""
+    if webhook.kind != "acknowledged" or len(pages) < 2:
+        return set()
+    found = [state.incident for state in incidents.load(tx, pages)]
+    without = {one.id for one in found if not any(page.acknowledged for page in one.pages if page.key in pages[one.id])}
+    return without if len(without) < len(found) else set()
 
 
 def _link(tx: Transaction, pagerduty_id: str, keys: Sequence[str]) -> None:
@@ -72,47 +98,54 @@ def _link(tx: Transaction, pagerduty_id: str, keys: Sequence[str]) -> None:
         incidents.tell(tx, incident_id, "confirmed")
 
 
-def _apply(tx: Transaction, incident_id: str, webhook: Webhook, keys: frozenset[str]) -> None:
-    by = f"{webhook.by} in PagerDuty" if webhook.by else "PagerDuty"
-    events: Mapping[str, Event] = {
-        "acknowledged": Acknowledged(by, keys),
-        "unacknowledged": Unacknowledged(by, keys),
-        "resolved": PagesResolved(by, keys),
-        "reopened": Reopened(by, keys),
-    }
-    event = events.get(webhook.kind)
-    if event is not None:
-        _decide(tx, incident_id, event)
-    elif webhook.kind in _TOLD:
-        incidents.tell(tx, incident_id, "in_pagerduty", what=webhook.kind.replace("_", " "), by=webhook.by, to=list(webhook.to))
+def _who(webhook: Webhook) -> str:
+    return f"{webhook.by} in PagerDuty" if webhook.by and not webhook.by_integration else "PagerDuty"
 
 
-def _merge(tx: Transaction, heard: Heard, pages: Mapping[str, set[str]]) -> None:
-    """The keys live on in the other incident, and are as far as that one is."""
+def _tell(tx: Transaction, incident_id: str, webhook: Webhook) -> None:
+    """What happened there and changes nothing here: it is no matter of ours, or something later is known already."""
+    if webhook.kind in _TOLD or webhook.kind in _EVENTS:
+        what, note = webhook.kind.replace("_", " "), {"note": webhook.note} if webhook.note else {}
+        incidents.tell(tx, incident_id, "in_pagerduty", what=what, by=webhook.by, to=list(webhook.to), **note)
+
+
+def _merge(tx: Transaction, heard: Heard) -> bool:
+    """The keys live on in the other incident, and are as far as that one is; whether there are any of ours."""
     webhook = heard.webhook
     there = links.pages_on(tx, webhook.merged_into)
     links.relink(tx, webhook.pagerduty_id, webhook.merged_into)
-    for incident_id, keys in pages.items():
-        incidents.tell(tx, incident_id, "merged", by=webhook.by)
-        event = _adopted(tx, heard.into, there, frozenset(keys))
-        if event is not None:
-            _decide(tx, incident_id, event)
+    _link(tx, webhook.merged_into, heard.keys)
+    known = {key for keys in there.values() for key in keys}
+    for incident_id, keys in links.pages_on(tx, webhook.merged_into).items():
+        if moved := frozenset(keys - known):
+            incidents.tell(tx, incident_id, "merged", by=webhook.by)
+            event = _adopted(tx, heard, there, moved)
+            if event is not None:
+                _decide(tx, incident_id, event)
+    return bool(links.pages_on(tx, webhook.merged_into))
 
 
-def _adopted(tx: Transaction, into: Found | None, there: Mapping[str, set[str]], keys: frozenset[str]) -> Event | None:
+def _adopted(tx: Transaction, heard: Heard, there: Mapping[str, set[str]], keys: frozenset[str]) -> Event | None:
     """What the state of the incident that they were merged into does to them; without the API, as far as our keys there tell."""
-    if into is not None:
-        by = f"{into.by} in PagerDuty" if into.by else "PagerDuty"
-        adopted: dict[str, Event] = {"acknowledged": Acknowledged(by, keys), "resolved": PagesResolved(by, keys)}
-        return adopted.get(into.status)
-    for state in incidents.load(tx, there):
+    if heard.into is not None:
+        by = f"{heard.into.by} in PagerDuty" if heard.into.by else "PagerDuty"
+        adopted: dict[str, Event] = {
+            "triggered": Unacknowledged(_who(heard.webhook), keys),
+            "acknowledged": Acknowledged(by, keys),
+            "resolved": PagesResolved(by, keys),
+        }
+        return adopted[heard.into.status]
+    states = incidents.load(tx, there)
+    for state in states:
         if any(page.key in there[state.incident.id] and page.acknowledged for page in state.incident.pages):
             return Acknowledged(state.incident.acknowledged_by or "PagerDuty", keys)
-    return None
+    return Unacknowledged(_who(heard.webhook), keys) if states else None
 
 
 def _decide(tx: Transaction, incident_id: str, event: Event) -> None:
     for state in incidents.load(tx, [incident_id]):
+        if isinstance(event, PagesResolved):
+            event = replace(event, unsent=links.unsent(tx, incident_id))
         if isinstance(event, Reopened) and not (state.incident.is_open or links.is_latest(tx, incident_id)):
             incidents.tell(tx, incident_id, "in_pagerduty", what="reopened", by=event.by, to=[])
             continue
@@ -137,15 +170,18 @@ def _compare(tx: Transaction, looked: Looked) -> int:
     for key, found in looked.found.items():
         _link(tx, found.id, [key])
         for state in incidents.load(tx, [looked.incident_id]):
-            event = difference(state, key, found, tx.now)
+            event = difference(state, key, found, tx.now, links.acknowledgement(tx, key))
             if event is not None:
                 healed += 1
-                save(tx, decide(state, event, tx.now))
+                _decide(tx, looked.incident_id, event)
     return healed
 
 
-def difference(state: State, key: str, found: Found, now: datetime) -> Event | None:
-    """What is to happen so that our incident agrees with what PagerDuty shows of one of its keys; None if it does."""
+def difference(state: State, key: str, found: Found, now: datetime, sent: Acknowledgement | None = None) -> Event | None:
+    """What is to happen so that our incident agrees with what PagerDuty shows of one of its keys; None if it does.
+
+    `sent` is what became of our own acknowledgement of the key, None if there is none.
+    """
     incident = state.incident
     page = next((page for page in incident.pages if page.key == key), None)
     if page is None or not incident.is_open:
@@ -155,12 +191,14 @@ def difference(state: State, key: str, found: Found, now: datetime) -> Event | N
         return None if page.resolved else PagesResolved(by, keys)
     if found.status == "acknowledged":
         return None if page.acknowledged else Acknowledged(by, keys)
-    return Unacknowledged(by, keys) if page.acknowledged and _is_settled(incident, now) else None
+    return Unacknowledged("PagerDuty", keys) if page.acknowledged and _is_settled(incident, page, sent, now) else None
 
 
-def _is_settled(incident: Incident, now: datetime) -> bool:
-    """Whether PagerDuty had the time to take the acknowledgement that it was told of."""
-    return incident.acknowledged_at is not None and now - incident.acknowledged_at > SETTLED
+def _is_settled(incident: Incident, page: Page, sent: Acknowledgement | None, now: datetime) -> bool:
+    """Whether PagerDuty has had the acknowledgement for long enough to show it."""
+    since = [page.acknowledged_at or incident.acknowledged_at, sent.sent_at if sent else None]
+    latest = max((moment for moment in since if moment), default=None)
+    return not (sent and sent.is_owed) and latest is not None and now - latest > SETTLED
 
 
 @dataclass(frozen=True, slots=True)

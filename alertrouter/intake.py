@@ -79,6 +79,7 @@ class _Batch:
                 notification.truncated,
                 notification.receiver,
                 notification.external_url,
+                playbook.asks_first,
             )
             if hashed not in self._latest and not any(alert.firing for alert in alerts):
                 self._unknown.add(subject_key(key.source, key.subject, per_alert=key.per_alert))

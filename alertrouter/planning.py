@@ -22,7 +22,10 @@ _ON_CALL = re.compile(r"[\s-]+(?:on[\s-]?call|de plantão|de guardia)$", re.IGNO
 
 @dataclass(frozen=True)
 class Playbook:
-    """The routing file, the runbooks and the defaults, as they are at one moment."""
+    """The routing file, the runbooks and the defaults, as they are at one moment.
+
+    `asks_first`: PagerDuty is asked before a step is taken.
+    """
 
     routing: Routing
     index: Index
@@ -30,6 +33,7 @@ class Playbook:
     resolve_hold: timedelta
     public_url: str
     ack_links: AckLinks | None = None
+    asks_first: bool = False
 
     def ack_url(self, incident_id: str, now: datetime) -> str:
         """The link that acknowledges an incident; empty where there are none."""

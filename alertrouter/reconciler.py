@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from alertrouter import telemetry
+from alertrouter.actions import MOST_TIMERS
 from alertrouter.clock import Clock
 from alertrouter.feedback import Heard, Looked, Unconfirmed, compare, warn_unconfirmed
 from alertrouter.pagerduty.rest import CannotAskError, Found, RestClient
@@ -16,8 +16,8 @@ from alertrouter.pagerduty.webhooks import Webhook
 from alertrouter.planning import Playbook
 from alertrouter.rounds import repeat
 from alertrouter.store import queries
-from alertrouter.store.database import Database, UnavailableError
-from alertrouter.store.writer import OverloadedError, Writer
+from alertrouter.store.database import Database
+from alertrouter.store.writer import Writer
 from alertrouter.tables import DeliveryRow
 from alertrouter.urls import key_of
 
@@ -26,9 +26,9 @@ CONFIRM_EVERY = timedelta(seconds=15)
 LOOK_UP_SECONDS = 2.5
 BEFORE_STEP_SECONDS = 3.0
 _MOST_AT_ONCE = 10
-_MOST_STEPS = 50
 _MOST_OPEN = 300
 _MOST_UNCONFIRMED = 100
+_STATES = frozenset(("triggered", "acknowledged", "unacknowledged", "reopened", "resolved"))
 _log = structlog.get_logger()
 
 
@@ -41,23 +41,24 @@ class Reconciler:
         self._rest = rest
         self._playbook = playbook
         self._limit = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._cursor: str | None = None
 
     @property
     def _clock(self) -> Clock:
         return self._database.clock
 
     async def correlate(self, webhook_id: str, webhook: Webhook) -> Heard:
-        """A webhook with our keys on its incident, unless they are known: by the API, or else by the trigger's `client_url`.
+        """A webhook with our keys on its incident, or on the one that it was merged into.
 
-        Takes a few seconds at most, whatever PagerDuty does.
+        By the API, as a key may join an incident later, and of a merged one the list is empty by then; or else by the trigger's
+        `client_url`. Takes a few seconds at most, whatever PagerDuty does.
         """
         keys: Sequence[str] = []
         into = None
-        if self._rest and webhook.pagerduty_id:
+        if self._rest and webhook.pagerduty_id and webhook.kind in _STATES:
             try:
                 async with asyncio.timeout(LOOK_UP_SECONDS):
-                    if not await asyncio.to_thread(self._is_linked, webhook.pagerduty_id):
-                        keys = await self._rest.keys_of(webhook.pagerduty_id)
+                    keys = await self._rest.keys_of(webhook.merged_into or webhook.pagerduty_id)
                     if webhook.merged_into:
                         into = await self._rest.incident(webhook.merged_into)
             except (CannotAskError, TimeoutError) as problem:
@@ -65,15 +66,21 @@ class Reconciler:
         key = key_of(webhook.client_url, self._playbook().public_url)
         return Heard(webhook_id, webhook, tuple(keys or ([key] if key else [])), into)
 
-    async def before_steps(self) -> None:
-        """Look at the incidents whose next step is due: an acknowledgement may have been missed. Trouble changes nothing."""
+    async def before_steps(self) -> datetime | None:
+        """Look at the incidents whose next step is due by the moment that is returned: an acknowledgement may have been missed.
+
+        Trouble changes nothing: the step is taken. None without an API token.
+        """
         if self._rest is None:
-            return
+            return None
+        now = None
         try:
             async with asyncio.timeout(BEFORE_STEP_SECONDS):
-                await self._look(await asyncio.to_thread(self._due))
-        except (TimeoutError, DBAPIError, UnavailableError, OverloadedError) as problem:
+                now = await asyncio.to_thread(self._database.read_now)
+                await self._look(await asyncio.to_thread(self._due, now))
+        except Exception as problem:  # noqa: BLE001 - whatever is wrong with the question, somebody has to be paged
             _log.warning("PagerDuty cannot be asked before a step", why=type(problem).__name__)
+        return now
 
     async def run(self, confirm_within: timedelta | None) -> None:
         """Reconcile and, unless `confirm_within` is None, look for pages that PagerDuty never confirmed; until cancelled."""
@@ -109,16 +116,19 @@ class Reconciler:
             telemetry.HEALED.inc(healed)
 
     async def confirm(self, within: timedelta) -> None:
-        """Warn of pages that PagerDuty opened no incident for: without the API, only if its webhooks name ours at all."""
+        """Warn of pages that PagerDuty opened no incident for.
+
+        Without the API, unless its webhooks come and none names a page of ours: they then tell too little to go by.
+        """
         before = await asyncio.to_thread(self._database.read_now) - within
-        late, are_linked = await asyncio.to_thread(self._unconfirmed, before)
+        late, can_tell = await asyncio.to_thread(self._unconfirmed, before)
         if late and self._rest:
             keys: dict[str, list[str]] = {}
             for one in late:
                 keys.setdefault(one.incident_id, []).append(one.dedup_key)
             await self._look(keys)
             late, _ = await asyncio.to_thread(self._unconfirmed, before)
-        if late and (self._rest or are_linked):
+        if late and (self._rest or can_tell):
             wanted = await asyncio.to_thread(self._wanting_fallback, late)
             telemetry.UNCONFIRMED.inc(await self._writer.submit(warn_unconfirmed, Unconfirmed(late, wanted)))
 
@@ -127,20 +137,18 @@ class Reconciler:
             labels = {one.incident_id: queries.labels_of(session, one.incident_id) for one in late}
         return frozenset(one for one, found in labels.items() if self._playbook().routing.route(found).fallback)
 
-    def _is_linked(self, pagerduty_id: str) -> bool:
+    def _due(self, now: datetime) -> dict[str, list[str]]:
         with self._database.read() as session:
-            return queries.is_linked(session, pagerduty_id)
-
-    def _due(self) -> dict[str, list[str]]:
-        now = self._database.read_now()
-        with self._database.read() as session:
-            return queries.pages_with_step_due(session, now, _MOST_STEPS)
+            return queries.pages_with_step_due(session, now, MOST_TIMERS)
 
     def _open_pages(self) -> dict[str, list[str]]:
+        """Some at a time, so that a storm does not keep anybody from being looked at."""
         with self._database.read() as session:
-            return queries.open_pages(session, _MOST_OPEN)
+            found = queries.open_pages(session, _MOST_OPEN, self._cursor)
+        self._cursor = min(found) if len(found) == _MOST_OPEN else None
+        return found
 
     def _unconfirmed(self, before: datetime) -> tuple[list[DeliveryRow], bool]:
-        """Those pages, and whether PagerDuty has ever told of one of ours."""
+        """Those pages, and whether what PagerDuty's webhooks say, or that none comes, is to be gone by."""
         with self._database.read() as session:
-            return queries.unconfirmed(session, before, _MOST_UNCONFIRMED), queries.is_any_linked(session)
+            return queries.unconfirmed(session, before, _MOST_UNCONFIRMED), queries.can_tell_of_pages(session)

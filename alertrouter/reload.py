@@ -37,6 +37,7 @@ class Files:
             settings.resolve_hold,
             settings.base_url,
             AckLinks(settings.secret.get_secret_value(), settings.base_url) if settings.ack_links and settings.secret else None,
+            settings.pagerduty_api_token is not None,
         )
         self.problems: tuple[str, ...] = ()
         self.on_change: Callable[[], None] = lambda: None

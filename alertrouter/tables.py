@@ -175,7 +175,10 @@ class DeliveryRow(SQLModel, table=True):
 
 
 class PagerDutyPageRow(SQLModel, table=True):
-    """The PagerDuty incident that holds one of our keys, as far as PagerDuty told."""
+    """The PagerDuty incident that holds one of our keys, as far as PagerDuty told.
+
+    `told_at` is when the newest event of that incident happened, by PagerDuty's clock.
+    """
 
     __tablename__ = "pagerduty_page"
     __table_args__ = (Index("pagerduty_page_incident", "pagerduty_id"),)
@@ -184,6 +187,7 @@ class PagerDutyPageRow(SQLModel, table=True):
     pagerduty_id: str = Field(sa_type=Text)
     incident_id: str = Field(sa_type=Text)
     linked_at: datetime = Field(sa_type=Moment)
+    told_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class PagerDutyWebhookRow(SQLModel, table=True):

@@ -54,7 +54,8 @@ def _escalated(detail: Mapping[str, Any]) -> str:
 def _in_pagerduty(detail: Mapping[str, Any]) -> str:
     to = f" to {_listed(detail['to'])}" if detail.get("to") else ""
     by = f" by {detail['by']}" if detail.get("by") else ""
-    return f"In PagerDuty {detail.get('what')}{to}{by}"
+    note = f": {detail['note']}" if detail.get("note") else ""
+    return f"In PagerDuty {detail.get('what')}{to}{by}{note}"
 
 
 _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {

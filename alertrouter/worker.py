@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -34,7 +34,8 @@ _log = structlog.get_logger()
 class Worker:
     """Loops over the outbox, the timers and the changes of one database. `playbook` gives the routing of the moment.
 
-    `before_steps` is asked before steps are taken: PagerDuty may know better.
+    `before_steps` is asked before steps are taken, as PagerDuty may know better: it says at which moment it looked, None where
+    it does not look.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Worker:
         client: EventsClient,
         clock: Clock,
         playbook: Callable[[], Playbook],
-        before_steps: Callable[[], Awaitable[None]],
+        before_steps: Callable[[], Awaitable[datetime | None]],
     ) -> None:
         self._writer = writer
         self._client = client
@@ -109,8 +110,8 @@ class Worker:
                 pass
 
     async def _fire(self) -> timedelta | None:
-        await self._before_steps()
-        fired = await self._writer.submit(fire_timers, None, seconds=None)
+        looked_at = await self._before_steps()
+        fired = await self._writer.submit(fire_timers, looked_at, seconds=None)
         if fired.count >= MOST_TIMERS:
             return timedelta(0)
         waits = [fired.wait, await self._look_for_heartbeats()]

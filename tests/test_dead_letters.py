@@ -299,7 +299,12 @@ async def test_the_figures_tell_what_pagerduty_has_not_got_and_since_when(databa
 )
 def test_what_can_be_retried(action: Action, state: DeliveryState, trigger: Trigger, is_open: bool, why: str) -> None:
     with pytest.raises(NotPossibleError, match=why) if why else nullcontext():
-        check_retry(action, state, trigger, is_open=is_open)
+        check_retry(action, state, trigger, is_open=is_open, is_acknowledged=True)
+
+
+def test_an_acknowledgement_that_was_taken_back_cannot_be_retried() -> None:
+    with pytest.raises(NotPossibleError, match="taken back"):
+        check_retry("acknowledge", "dead", Trigger("sent", False, None), is_open=True, is_acknowledged=False)
 
 
 @pytest.mark.parametrize(("state", "allowed"), [("dead", True), ("pending", True), ("sent", False), ("superseded", False)])

@@ -201,4 +201,8 @@ async def test_no_routing_key_is_ever_in_the_database(database_url: str, tmp_pat
     ],
 )
 def test_what_is_superseded(action: Action, is_open: bool, trigger: Trigger, expected: bool) -> None:
-    assert is_superseded(action, trigger, is_open=is_open) is expected
+    assert is_superseded(action, trigger, is_open=is_open, is_acknowledged=True) is expected
+
+
+def test_an_acknowledgement_that_was_taken_back_is_superseded() -> None:
+    assert is_superseded("acknowledge", Trigger("sent", False, None), is_open=True, is_acknowledged=False)

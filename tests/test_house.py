@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
     {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
-    {"ack_links", "bell"},
+    {"ack_links", "bell", "report"},
     {"routing", "runbooks", "pagerduty", "settings"},
     {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes", "alertmanager_api", "holding"},
     {"columns", "tables", "store"},
@@ -60,7 +60,7 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes"]
+PURE += ["report", "ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

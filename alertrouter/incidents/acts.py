@@ -45,12 +45,12 @@ def act(draft: Draft, event: Event, now: datetime) -> None:
 
 def _acknowledge(draft: Draft, event: Acknowledged, now: datetime) -> None:
     """What PagerDuty says is news only for a key that was not acknowledged: it may come late, or be our own coming back."""
-    if event.keys and not draft.mark_pages(event.keys, acknowledged=True):
+    if event.keys and not draft.hear_of_acknowledgement(event.keys, now):
         return
     is_news = draft.incident.status == "triggered"
     if is_news:
         draft.set(status="acknowledged", acknowledged_at=now, acknowledged_by=event.by)
-    if draft.acknowledge_pages() or is_news:
+    if draft.acknowledge_pages(now) or is_news:
         draft.tell("acknowledged", by=event.by)
 
 
@@ -71,7 +71,7 @@ def _resolve_pages(draft: Draft, event: PagesResolved, now: datetime) -> None:
     if not draft.mark_pages(event.keys, resolved=True):
         return
     incident = draft.incident
-    if all(page.resolved for page in incident.pages if page.target == incident.target):
+    if all(page.resolved or page.key in event.unsent for page in incident.pages if page.target == incident.target):
         draft.close(now, f"resolved by {event.by}", by_person=True)
         return
     closed = sorted({page.target for page in incident.pages if page.key in event.keys})

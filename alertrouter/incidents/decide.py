@@ -123,7 +123,10 @@ def _notified_when_open(state: State, event: Notified, now: datetime) -> Change:
     if seen.new and draft.incident.status == "acknowledged" and draft.incident.repage_on_new_alert:
         _page_again(draft, seen.new, now)
     _hold_or_cancel(draft, event, now)
-    draft.take_due(now)
+    if event.leaves_steps:
+        draft.schedule()
+    else:
+        draft.take_due(now)
     return draft.change()
 
 

@@ -57,12 +57,17 @@ class Draft:
         self.set(pages=(*self.incident.pages, Page(key, target, step)))
         self._sends.append(Send("trigger", key, target))
 
-    def acknowledge_pages(self) -> bool:
+    def acknowledge_pages(self, now: datetime) -> bool:
         """Owe PagerDuty an acknowledgement for every page that had none; whether there was one."""
         owed = [page for page in self.incident.pages if not (page.acknowledged or page.resolved)]
         self._sends += [Send("acknowledge", page.key, page.target) for page in owed]
-        self.set(pages=tuple(replace(page, acknowledged=True) for page in self.incident.pages))
+        self.hear_of_acknowledgement([page.key for page in self.incident.pages], now)
         return bool(owed)
+
+    def hear_of_acknowledgement(self, keys: Collection[str], now: datetime) -> bool:
+        """These keys are acknowledged; whether that is news."""
+        news = [page.key for page in self.incident.pages if page.key in keys and not page.acknowledged]
+        return self.mark_pages(news, acknowledged=True, acknowledged_at=now)
 
     def mark_pages(self, keys: Collection[str], **values: Any) -> bool:
         """Set what PagerDuty says of these keys; whether it is news."""
@@ -82,6 +87,7 @@ class Draft:
         )
         self.tell("resolved", reason=reason)
         self._sends += [Send("resolve", page.key, page.target) for page in self.incident.pages if not page.resolved]
+        self.mark_pages([page.key for page in self.incident.pages], resolved=True)
 
     def arm(self, now: datetime) -> None:
         """Start the policy from its first step again."""
@@ -107,7 +113,7 @@ class Draft:
             self._lateness.append(now - max(self.incident.due_at, self.resumed_at or self.incident.due_at))
             step = self.incident.policy.steps[number - 1]
             target = step.to or self.incident.target
-            if not step.after and any(page.target == target and not page.acknowledged for page in self.incident.pages):
+            if not step.after and any(page.target == target and page.is_ringing for page in self.incident.pages):
                 self.set(step=number)
                 self.tell("step_already_paged", step=number, to=target)
             else:

@@ -36,7 +36,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """A notification's alerts for one key. `plan` is asked for alerts that the incident does not know yet."""
+    """A notification's alerts for one key. `plan` is asked for alerts that the incident does not know yet.
+
+    `leaves_steps`: steps of an open incident are left to the clock, as PagerDuty is asked before one is taken.
+    """
 
     key: Key
     alerts: tuple[Alert, ...]
@@ -44,6 +47,7 @@ class Notified:
     truncated: int = 0
     receiver: str = ""
     external_url: str = ""
+    leaves_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,11 @@ class Unacknowledged:
 
 @dataclass(frozen=True, slots=True)
 class PagesResolved:
-    """A person resolved these keys in PagerDuty."""
+    """A person resolved these keys in PagerDuty. `unsent` are those that it never got: nobody can resolve them there."""
 
     by: str
     keys: frozenset[str]
+    unsent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

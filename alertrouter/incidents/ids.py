@@ -16,3 +16,9 @@ def make_id(now: datetime, key: Key, previous: str) -> str:
     text = "\0".join((now.isoformat(), key.source, key.subject, key.target, previous))
     digest = hashlib.blake2b(text.encode(), digest_size=10).digest()
     return base64.b32hexencode(milliseconds.to_bytes(6, "big") + digest).decode().rstrip("=").lower()
+
+
+def first_id(moment: datetime) -> str:
+    """What no id of that moment or a later one sorts before."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return base64.b32hexencode(milliseconds.to_bytes(6, "big")).decode().rstrip("=").lower()[:9]

@@ -20,7 +20,8 @@ class Page:
     """One PagerDuty key that was triggered.
 
     `step` is the escalation step that triggered it, 0 for the opening and its follow-ups; `acknowledged` says that an
-    acknowledgement of it was owed to PagerDuty, or came from there; `resolved` that somebody resolved it there.
+    acknowledgement of it was owed to PagerDuty, or came from there, since `acknowledged_at`; `resolved` that somebody resolved
+    it there, or that a resolve is owed.
     """
 
     key: str
@@ -28,6 +29,12 @@ class Page:
     step: int = 0
     acknowledged: bool = False
     resolved: bool = False
+    acknowledged_at: datetime | None = None
+
+    @property
+    def is_ringing(self) -> bool:
+        """Whether nobody has reacted to it."""
+        return not (self.acknowledged or self.resolved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,10 @@ class Incident:
     resolved: int = 0
     truncated: int = 0
     pages: tuple[Page, ...] = ()
+
+    def has_acknowledged(self, key: str) -> bool:
+        """Whether the page with this key is acknowledged."""
+        return any(page.acknowledged for page in self.pages if page.key == key)
 
     @property
     def is_open(self) -> bool:

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import msgspec
 
+from alertrouter.pagerduty.text import one_line
+
 _LONGEST_WAIT = 60.0
 _MOST_TEXT = 500
 
@@ -66,5 +68,5 @@ def _errors(status: int, body: bytes) -> tuple[str, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     errors = answer.get("errors") if isinstance(answer, dict) else None
-    texts = [one for one in errors if isinstance(one, str)] if isinstance(errors, list) else []
-    return tuple(text[:_MOST_TEXT] for text in texts[:10]) or (f"the answer was {status}, without a reason",)
+    texts = [one_line(one, _MOST_TEXT) for one in errors[:10]] if isinstance(errors, list) else []
+    return tuple(filter(None, texts)) or (f"the answer was {status}, without a reason",)

@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
+
+from alertrouter.pagerduty.text import one_line
+from alertrouter.pagerduty.webhooks import MERGED
 
 _CONNECT_SECONDS = 2.0
 _PAGE = 100
@@ -42,14 +46,14 @@ class RestClient:
         )
 
     async def incidents_with(self, dedup_key: str) -> Sequence[Found]:
-        """The incidents that hold an alert with this key, newest first. Raises CannotAskError."""
+        """The incidents that hold an alert with this key, newest first; none that was merged. Raises CannotAskError."""
         query: dict[str, str | int] = {"incident_key": dedup_key, "date_range": "all", "sort_by": "created_at:desc", "limit": 10}
         answer = await self._get("/incidents", query)
-        return [_found(one) for one in _items(answer, "incidents")]
+        return [_found(one) for one in _items(answer, "incidents") if not _is_merged(one)]
 
     async def incident(self, pagerduty_id: str) -> Found:
         """One incident. Raises CannotAskError."""
-        answer = await self._get(f"/incidents/{pagerduty_id}", {})
+        answer = await self._get(f"/incidents/{quote(pagerduty_id, safe='')}", {})
         one = answer.get("incident")
         if not isinstance(one, dict):
             raise CannotAskError("the answer holds no incident")
@@ -57,10 +61,10 @@ class RestClient:
 
     async def keys_of(self, pagerduty_id: str) -> Sequence[str]:
         """The dedup keys of an incident's alerts. Raises CannotAskError."""
-        keys: list[str] = []
+        path, keys = f"/incidents/{quote(pagerduty_id, safe='')}/alerts", list[str]()
         for page in range(_MOST_PAGES):
-            answer = await self._get(f"/incidents/{pagerduty_id}/alerts", {"limit": _PAGE, "offset": page * _PAGE})
-            keys += [one["alert_key"] for one in _items(answer, "alerts") if isinstance(one.get("alert_key"), str)]
+            answer = await self._get(path, {"limit": _PAGE, "offset": page * _PAGE})
+            keys += [one["alert_key"] for one in _items(answer, "alerts") if _is_like_ours(one.get("alert_key"))]
             if not answer.get("more"):
                 break
         return keys
@@ -78,7 +82,7 @@ class RestClient:
             body = answer.json()
         except TimeoutError:
             raise CannotAskError("PagerDuty's API did not answer in time") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CannotAskError(f"PagerDuty's API cannot be reached: {type(error).__name__}") from None
         except (ValueError, RecursionError):
             raise CannotAskError("PagerDuty's API did not answer with JSON") from None
@@ -95,5 +99,14 @@ def _found(one: dict[str, Any]) -> Found:
     if status not in {"triggered", "acknowledged", "resolved"} or not isinstance(identity, str):
         raise CannotAskError("the answer holds an incident that cannot be read")
     who = one.get("last_status_change_by")
-    by = who.get("summary") if isinstance(who, dict) else None
-    return Found(identity, cast("Status", status), by[:200] if isinstance(by, str) else "")
+    return Found(one_line(identity), cast("Status", status), one_line(who.get("summary")) if isinstance(who, dict) else "")
+
+
+def _is_merged(one: dict[str, Any]) -> bool:
+    reason = one.get("resolve_reason")
+    return isinstance(reason, dict) and reason.get("type") == MERGED
+
+
+def _is_like_ours(key: object) -> bool:
+    """Other integrations give their alerts keys of any characters; ours are in ASCII."""
+    return isinstance(key, str) and key.isascii() and key.isprintable()

@@ -72,7 +72,8 @@ def _retry(tx: Transaction, letter: _Letter, by: str) -> None:
     [state] = incidents.load(tx, [letter.incident_id])
     [(trigger_state, unsure, fingerprint)] = tx.fetch(_select_trigger, key=letter.key)
     trigger = Trigger(trigger_state, bool(unsure), fingerprint)
-    check_retry(letter.action, letter.state, trigger, is_open=state.incident.is_open)
+    flags = {"is_open": state.incident.is_open, "is_acknowledged": state.incident.has_acknowledged(letter.key)}
+    check_retry(letter.action, letter.state, trigger, **flags)
     if letter.state == "dead":
         tx.run_one(_revive, b_id=letter.id, now=to_micros(tx.now))
         if letter.action == "trigger" and state.incident.status == "acknowledged":

@@ -1,14 +1,15 @@
 """What PagerDuty has told: which of its incidents holds which of our keys, and which webhooks were heard."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, null, select, update
+from sqlalchemy import bindparam, delete, func, literal_column, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
-from alertrouter.moments import to_micros
+from alertrouter.moments import from_micros, to_micros
 from alertrouter.store.database import Transaction
 from alertrouter.tables import DeliveryRow, IncidentRow, PagerDutyPageRow, PagerDutyWebhookRow
 
@@ -16,6 +17,37 @@ _page: Any = PagerDutyPageRow.__table__  # type: ignore[attr-defined]
 _webhook: Any = PagerDutyWebhookRow.__table__  # type: ignore[attr-defined]
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The newest acknowledge of a key that PagerDuty is or was owed."""
+
+    is_owed: bool
+    sent_at: datetime | None
+
+
+def acknowledgement(tx: Transaction, key: str) -> Acknowledgement | None:
+    """What became of our acknowledge of a key; None if there is none."""
+    rows = tx.fetch(_select_acknowledge, key=key)
+    return Acknowledgement(rows[0][0] == "pending", from_micros(rows[0][1]) if rows[0][1] else None) if rows else None
+
+
+def unsent(tx: Transaction, incident_id: str) -> frozenset[str]:
+    """The keys of an incident whose page PagerDuty has refused, or that were dropped before it got them."""
+    return frozenset(key for (key,) in tx.fetch(_select_unsent, incident_id=incident_id))
+
+
+def is_latest_event(tx: Transaction, pagerduty_id: str, occurred_at: datetime | None) -> bool:
+    """Remember when the newest event of a PagerDuty incident happened; False for one that is older than another one."""
+    if occurred_at is None:
+        return True
+    at = to_micros(occurred_at)
+    [(newest,)] = tx.fetch(_select_told, pagerduty_id=pagerduty_id)
+    if newest is not None and newest > at:
+        return False
+    tx.run(_told, [{"b_id": pagerduty_id, "at": at}])
+    return True
 
 
 def is_news(tx: Transaction, webhook_id: str) -> bool:
@@ -27,7 +59,7 @@ def link(tx: Transaction, pagerduty_id: str, keys: Mapping[str, str]) -> None:
     """Note that a PagerDuty incident holds these keys (with the incidents of ours that they belong to)."""
     at = to_micros(tx.now)
     rows = [
-        {"dedup_key": key, "pagerduty_id": pagerduty_id, "incident_id": incident_id, "linked_at": at}
+        {"dedup_key": key, "pagerduty_id": pagerduty_id, "incident_id": incident_id, "linked_at": at, "told_at": None}
         for key, incident_id in sorted(keys.items())
     ]
     tx.run(_link, rows)
@@ -83,6 +115,26 @@ def _confirm(_postgres: bool) -> ClauseElement:
 
 def _relink(_postgres: bool) -> ClauseElement:
     return update(_page).where(_page.c.pagerduty_id == bindparam("source")).values(pagerduty_id=bindparam("into"))
+
+
+def _select_acknowledge(_postgres: bool) -> ClauseElement:
+    mine = (_delivery.c.dedup_key == bindparam("key"), _delivery.c.action == literal_column("'acknowledge'"))
+    newest = select(_delivery.c.state, _delivery.c.sent_at).where(*mine).order_by(_delivery.c.id.desc())
+    return newest.limit(literal_column("1"))
+
+
+def _select_unsent(_postgres: bool) -> ClauseElement:
+    lost = _delivery.c.state.in_((literal_column("'dead'"), literal_column("'superseded'")))
+    mine = (_delivery.c.incident_id == bindparam("incident_id"), _delivery.c.action == literal_column("'trigger'"), lost)
+    return select(_delivery.c.dedup_key).where(*mine)
+
+
+def _select_told(_postgres: bool) -> ClauseElement:
+    return select(func.max(_page.c.told_at)).where(_page.c.pagerduty_id == bindparam("pagerduty_id"))
+
+
+def _told(_postgres: bool) -> ClauseElement:
+    return update(_page).where(_page.c.pagerduty_id == bindparam("b_id")).values(told_at=bindparam("at"))
 
 
 def _select_pages(_postgres: bool) -> ClauseElement:

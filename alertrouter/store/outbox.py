@@ -74,8 +74,9 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     live: list[Delivery] = []
     over: list[Delivery] = []
     for one in due:
-        is_open = states[one.incident_id].incident.is_open
-        (over if is_superseded(one.action, triggers[one.key], is_open=is_open) else live).append(one)
+        incident = states[one.incident_id].incident
+        flags = {"is_open": incident.is_open, "is_acknowledged": incident.has_acknowledged(one.key)}
+        (over if is_superseded(one.action, triggers[one.key], **flags) else live).append(one)
     tx.run(_supersede, [{"b_id": one.id} for one in over])
     lease = to_micros(tx.now + tx.database.clock.simulated(LEASE_SECONDS))
     keys = {one.id: _routing_key_for(tx, one, triggers[one.key], states[one.incident_id], wish) for one in live}

@@ -19,6 +19,7 @@ from alertrouter.tables import (
     HeldRow,
     IncidentRow,
     PagerDutyPageRow,
+    PagerDutyWebhookRow,
     SectionRow,
     TimelineRow,
     UnreadableRow,
@@ -173,15 +174,10 @@ def newest_of_each_name(session: Session) -> Sequence[AlertRow]:
     return session.exec(select(AlertRow).join(found, is_it).order_by(name)).all()
 
 
-def is_linked(session: Session, pagerduty_id: str) -> bool:
-    """Whether anything of ours is known to be on a PagerDuty incident."""
-    wanted = select(PagerDutyPageRow.dedup_key).where(PagerDutyPageRow.pagerduty_id == pagerduty_id)
-    return session.exec(wanted.limit(1)).first() is not None
-
-
-def is_any_linked(session: Session) -> bool:
-    """Whether PagerDuty has ever told of a page of ours."""
-    return session.exec(select(PagerDutyPageRow.dedup_key).limit(1)).first() is not None
+def can_tell_of_pages(session: Session) -> bool:
+    """Whether a page that no webhook told of is one that PagerDuty did not open: webhooks have named ours, or none ever came."""
+    is_linked = session.exec(select(PagerDutyPageRow.dedup_key).limit(1)).first() is not None
+    return is_linked or session.exec(select(PagerDutyWebhookRow.id).limit(1)).first() is None
 
 
 def unconfirmed(session: Session, before: datetime, most: int) -> list[DeliveryRow]:
@@ -204,10 +200,10 @@ def pages_with_step_due(session: Session, now: datetime, most: int) -> dict[str,
     return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}
 
 
-def open_pages(session: Session, most: int) -> dict[str, list[str]]:
-    """The PagerDuty keys of open incidents, newest first."""
-    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
-    query = select(IncidentRow.id, IncidentRow.pages).where(is_open).order_by(desc(col(IncidentRow.id))).limit(most)
+def open_pages(session: Session, most: int, cursor: str | None) -> dict[str, list[str]]:
+    """The PagerDuty keys of open incidents, newest first, from those before `cursor` on."""
+    is_open = [col(IncidentRow.status).in_(("triggered", "acknowledged")), *([col(IncidentRow.id) < cursor] if cursor else [])]
+    query = select(IncidentRow.id, IncidentRow.pages).where(*is_open).order_by(desc(col(IncidentRow.id))).limit(most)
     return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}
 
 

@@ -14,14 +14,13 @@ from alertrouter.tables import IncidentRow
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 
 
-def due(tx: Transaction, most: int) -> list[str]:
+def due(tx: Transaction, most: int, steps_until: datetime) -> list[str]:
     """The ids of at most `most` incidents with a timer that is due, the longest overdue first; locked until the commit.
 
-    Steps of an incident whose resolve is held back are not due.
+    Steps count that were due by `steps_until`, and not those of an incident whose resolve is held back.
     """
-    now = to_micros(tx.now)
-    steps = tx.fetch(_select_steps, now=now, most=most)
-    holds = tx.fetch(_select_holds, now=now, most=most - len(steps))
+    steps = tx.fetch(_select_steps, now=to_micros(steps_until), most=most)
+    holds = tx.fetch(_select_holds, now=to_micros(tx.now), most=most - len(steps))
     return [row[0] for row in steps + holds]
 
 

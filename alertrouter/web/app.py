@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
-from alertrouter.web import ack, api, changes, deliveries, forms, health, home, hooks, incident, live, reading
+from alertrouter.web import ack, api, changes, deliveries, forms, health, home, hooks, incident, live, reading, report
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
 from alertrouter.web.openapi import openapi
@@ -57,6 +57,7 @@ def create_app(service: Service) -> Starlette:
             Route("/runbooks/for/{alertname:path}", reading.runbook_for),
             Route("/runbooks/{path:path}", reading.runbook),
             *live.routes,
+            *report.routes,
             *ack.routes,
             *(door.routes if door else ()),
             Route("/healthz", health.healthz),

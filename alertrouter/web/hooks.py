@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import time
 
 import structlog
 from starlette.requests import Request
@@ -21,6 +22,9 @@ from alertrouter.web.http import error, is_authorised, read_body, service_of
 
 _SOURCE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _LARGE = 256 * 1024
+_MOST_EVENT = 1024 * 1024
+_EVENT_SECONDS = 4.0
+"""PagerDuty waits for five."""
 _log = structlog.get_logger()
 
 
@@ -60,13 +64,14 @@ async def pagerduty(request: Request) -> Response:
     secrets = in_clear(service.settings.pagerduty_webhook_secrets)
     if not secrets:
         return _refuse_event(503, "no secret is set to verify webhooks with (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
-    body = await read_body(request, service.settings.max_body)
+    started, body = time.monotonic(), await read_body(request, _MOST_EVENT)
     if not webhooks.is_signed(body, request.headers.get("x-pagerduty-signature", ""), secrets):
         return _refuse_event(401, "the signature is not that of any secret (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
     webhook_id = request.headers.get("x-webhook-id", "")[:200] or hashlib.sha256(body).hexdigest()
     try:
         heard = await service.reconciler.correlate(webhook_id, webhooks.read(body))
-        is_ours = await service.writer.submit(hear, heard)
+        left = _EVENT_SECONDS - (time.monotonic() - started)
+        is_ours = await service.writer.submit(hear, heard, seconds=max(left, 1.0))
     except webhooks.UnreadableWebhookError as problem:
         telemetry.WEBHOOKS.labels("unreadable").inc()
         _log.warning("a verified webhook cannot be read", why=str(problem))

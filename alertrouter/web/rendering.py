@@ -92,6 +92,11 @@ def spell(duration: timedelta) -> str:
     return " ".join(f"{count} {unit}" for count, unit in units if count)
 
 
+def seconds(duration: float | None) -> str:
+    """Seconds as people say them; a dash for none."""
+    return "–" if duration is None else spell(timedelta(seconds=duration))
+
+
 def when(moment: datetime) -> Markup:
     """A moment as a `<time>` in UTC, to the second."""
     moment = moment.astimezone(UTC)
@@ -122,4 +127,4 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {"spell": spell, "when": when, "until": until, "web_link": web_link}
+_TEMPLATES.filters |= {"spell": spell, "seconds": seconds, "when": when, "until": until, "web_link": web_link}

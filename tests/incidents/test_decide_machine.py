@@ -138,7 +138,7 @@ class Incidents(RuleBasedStateMachine):
             assert incident.snoozed_until is None or incident.snoozed_until <= at(self.t), "nor while it is snoozed"
             assert incident.resolve_at is None, "nor while a resolve is held back"
             assert not (step.unless == "acknowledged" and incident.status == "acknowledged")
-            waiting = {other.target for other in incident.pages[:index] if not other.acknowledged}
+            waiting = {other.target for other in incident.pages[:index] if other.is_ringing}
             assert step.after or page.target not in waiting, "nobody is paged twice at once"
 
     @rule(found=st.lists(alerts, min_size=1, max_size=4), truncated=st.sampled_from([0, 0, 0, 2]))
@@ -284,7 +284,7 @@ class IncidentsAndPagerDuty(Incidents):
         is_news = any(not page.acknowledged for page in before.pages if page.key in keys)
         if says is Acknowledged and is_news and before.is_open:
             assert after.status != "triggered", "acknowledging any page acknowledges the incident"
-        if says is PagesResolved and before.is_open:
+        if says is PagesResolved and before.is_open and any(not page.resolved for page in before.pages if page.key in keys):
             own = [page for page in after.pages if page.target == after.target]
             assert after.is_open == any(not page.resolved for page in own)
 

@@ -49,7 +49,7 @@ def event(kind: str, **given: Any) -> bytes:
         "data", {}
     )
     agent = {"id": "PU1", "type": "user_reference", "summary": "Bia Souza"}
-    return json.dumps({"event": {"id": "01", "event_type": kind, "agent": agent, "client": None, "data": data} | given}).encode()
+    return json.dumps({"event": {"event_type": kind, "agent": agent, "client": None, "data": data} | given}).encode()
 
 
 @pytest.mark.parametrize(

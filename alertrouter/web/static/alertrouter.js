@@ -98,5 +98,8 @@ function follow(address) {
 }
 
 freshen();
+for (const field of document.querySelectorAll("input[data-zone]")) {
+  if (!location.search.includes("zone=")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
 document.querySelectorAll("input[data-find]").forEach(searchAsYouType);
 if (main.dataset.live) follow(main.dataset.live);

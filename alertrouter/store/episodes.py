@@ -1,0 +1,35 @@
+"""Reading past incidents for the report."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from alertrouter.incidents.ids import first_id
+from alertrouter.report import Episode
+from alertrouter.tables import AlertRow, IncidentRow
+
+
+def since(session: Session, moment: datetime) -> Iterator[Episode]:
+    """The incidents that opened since then. Ids sort by time, so that those before cost nothing."""
+    alert = (
+        select(col(AlertRow.name))
+        .where(col(AlertRow.incident_id) == IncidentRow.id)
+        .order_by(col(AlertRow.joined_at), col(AlertRow.fingerprint))
+        .limit(1)
+        .correlate(IncidentRow)
+        .scalar_subquery()
+    )
+    query = select(
+        alert,
+        col(IncidentRow.opened_at),
+        col(IncidentRow.acknowledged_at),
+        col(IncidentRow.resolved_at),
+        col(IncidentRow.resolved_by_person),
+        col(IncidentRow.pages),
+    )
+    rows = session.execute(query.where(col(IncidentRow.id) >= first_id(moment)))
+    for name, opened_at, acknowledged_at, resolved_at, by_person, pages in rows:
+        steps = sum(page.step > 0 for page in pages)
+        yield Episode(name or "", opened_at, acknowledged_at, resolved_at, by_person, len(pages), steps)
