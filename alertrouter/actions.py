@@ -1,8 +1,8 @@
 """What people and the clock do to incidents, in the writer's transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from alertrouter import telemetry
 from alertrouter.incidents import Change, Event, NothingLeftError, Ticked, decide
@@ -54,12 +54,12 @@ class Fired:
     wait: timedelta | None
 
 
-def fire_timers(tx: Transaction, wishes: Sequence[datetime | None]) -> list[Fired]:
+def fire_timers(tx: Transaction, wishes: Sequence[Collection[str] | None]) -> list[Fired]:
     """Take the steps that are due and close the incidents whose hold is over, at most 500 at a time.
 
-    A wish may be the moment by which steps must have been due: PagerDuty was asked about those alone.
+    A wish may name the incidents whose steps may be taken: PagerDuty was asked about those alone.
     """
-    ids = timers.due(tx, MOST_TIMERS, min((wish for wish in wishes if wish), default=tx.now))
+    ids = timers.due(tx, MOST_TIMERS, wishes[0])
     changes = [change for state in incidents.load(tx, ids) for change in decide(state, Ticked(), tx.now)] if ids else []
     save(tx, changes)
     next_due = timers.next_due(tx)

@@ -44,7 +44,7 @@ async def look(http: httpx.AsyncClient, url: str, seconds: float = 10.0) -> Look
         known = {one["id"]: Silence(str(one.get("createdBy", "")), _time(one["endsAt"])) for one in silences}
         held = {one["fingerprint"]: _silence(one["status"].get("silencedBy") or (), known) for one in alerts}
         return Look(_time(status["uptime"]), held)
-    except (TimeoutError, httpx.HTTPError) as problem:
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as problem:
         raise CannotLookError(f"it cannot be reached: {type(problem).__name__}") from None
     except (KeyError, TypeError, ValueError, AttributeError):
         raise CannotLookError("it did not answer as Alertmanager does") from None

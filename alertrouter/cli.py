@@ -16,6 +16,7 @@ import typer
 from alertrouter import change_commands, delivery_commands, drill_command, routing_commands, runbook_commands
 from alertrouter.console import DEFAULT_BY, By, ask, fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
+from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, in_clear, unknown_variables
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
@@ -131,10 +132,14 @@ def sandbox(host: Host = None, port: Port = None) -> None:
 def check() -> None:
     """Check the settings, the routing file and the runbooks; 1 if anything is wrong."""
     settings = settings_or_fail()
-    routing = routing_or_fail(settings)
     library = runbook_commands.load(settings)
+    try:
+        routing = read_routing(settings.config, settings)
+        problems = _missing(settings, routing)
+    except RoutingFileError as error:
+        routing, problems = Routing((), (), ""), list(error.problems)
     wrong = [one for one in runbook_commands.findings(library, settings, routing, None) if one.level == "error"]
-    problems = [*_missing(settings, routing), *(f"{one.path}:{one.line}: {one.message}" for one in wrong)]
+    problems += [f"{one.path}:{one.line}: {one.message}" for one in wrong if routing.targets or one.code != "unknown-target"]
     if problems:
         fail(*problems)
     typer.echo(f"all well: {len(routing.fingerprints())} targets, {len(library.shelf.documents)} runbooks")

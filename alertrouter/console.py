@@ -48,6 +48,8 @@ def ask(method: str, path: str, *, token: SecretStr | None = None, **given: Any)
         body: dict[str, Any] = answer.json()
     except httpx.HTTPError as problem:
         fail(f"{settings.url} cannot be asked: {problem} (ALERTROUTER_URL)")
+    except UnicodeError:
+        fail("what was given is no UTF-8 text")
     except ValueError:
         fail(f"{settings.url} did not answer as alertrouter does (ALERTROUTER_URL)")
     if answer.is_error:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 
 from alertrouter.alertmanager import fingerprint_of
+from alertrouter.incidents import NOBODY
 from alertrouter.routing import DRILL
 
 _POLL_SECONDS = 0.05
@@ -43,15 +45,18 @@ class Drill:
     def run(self, *, escalate: bool) -> None:
         """Page, escalate if asked to, and resolve, which is done whatever fails. Raises DrillError."""
         hears = bool(self._get("/readyz")["parts"]["pagerduty"]["webhooks"])
-        incident = self._leg("the notification is stored", self._fire)
         try:
+            incident = self._leg("the notification is stored", self._fire)
             self._leg("PagerDuty has accepted the page", lambda: self._sent(incident, "trigger", incident))
             if hears:
                 self._leg("PagerDuty has told that its incident is open", lambda: self._told(incident, "confirmed"))
             if escalate:
                 self._leg("PagerDuty has accepted the escalation", lambda: self._escalated(incident))
-        finally:
-            self._notify(firing=False)
+        except BaseException:
+            with suppress(DrillError):  # what failed first is what is told
+                self._notify(firing=False)
+            raise
+        self._notify(firing=False)
         self._leg("PagerDuty has accepted the resolve", lambda: self._sent(incident, "resolve", incident))
 
     def _leg(self, what: str, done: Callable[[], Any]) -> Any:
@@ -68,6 +73,9 @@ class Drill:
         incidents = self._notify(firing=True)
         if not incidents:
             raise DrillError("the notification opened no incident")
+        target = self._get(f"/api/v1/incidents/{incidents[0]}")["target"]
+        if target == NOBODY:
+            raise DrillError(f"there is no target {self._labels[DRILL]!r}: nobody was paged")
         return incidents[0]
 
     def _sent(self, incident: str, action: str, key: str) -> bool:

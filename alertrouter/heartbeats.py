@@ -4,9 +4,9 @@ There are few of them, so that every change looks at all of them in one transact
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from alertrouter.actions import save
 from alertrouter.alertmanager import Alert, fingerprint_of
@@ -19,8 +19,6 @@ from alertrouter.store.database import Transaction
 from alertrouter.store.heartbeats import Heartbeat
 
 ALERT = "HeartbeatLost"
-UNHEARD = timedelta(seconds=30)
-"""Overdue by more than this and not told: no process was there to hear the beats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,7 @@ def _look(tx: Transaction, watch: Watch) -> timedelta | None:
     known = heartbeats.load(tx)
     if watch.is_start:
         known = _start(tx, known, routes)
+    known = [*_lost_and_closed(tx, known, routes), *_awaited(tx, known, routes)]
     for one in known:
         if one.route in routes and one.incident_id is None and one.due_at <= tx.now:
             _lost(tx, one, routes[one.route], watch.playbook)
@@ -78,22 +77,45 @@ def _look(tx: Transaction, watch: Watch) -> timedelta | None:
 
 
 def _start(tx: Transaction, known: Sequence[Heartbeat], routes: dict[str, Route]) -> list[Heartbeat]:
-    """Heartbeats without a route end; a route that never saw one awaits its first; one that nobody could hear gets time, once."""
+    """Heartbeats without a route end; those of a changed interval count by it; one that nobody could hear gets time, once."""
     kept = []
     for one in known:
         if one.route not in routes:
             save(tx, _back(tx, one, "its route is not in the routing file any more"))
             heartbeats.forget(tx, one.key)
             continue
-        if one.incident_id is None and not one.graced and one.due_at + UNHEARD < tx.now:
-            one = replace(one, due_at=tx.now + _interval(routes[one.route]), graced=True)  # noqa: PLW2901
-            heartbeats.save(tx, one)
-        kept.append(one)
-    for route in routes.keys() - {one.route for one in kept}:
+        kept.append(_timed(one, _interval(routes[one.route]), tx.now))
+        if kept[-1] != one:
+            heartbeats.save(tx, kept[-1])
+    return kept
+
+
+def _timed(one: Heartbeat, interval: timedelta, now: datetime) -> Heartbeat:
+    if one.incident_id is not None or one.graced:
+        return one
+    due_at = one.beat_at + interval if one.beat_at else one.due_at
+    return replace(one, due_at=due_at) if due_at > now else replace(one, due_at=now + interval, graced=True)
+
+
+def _lost_and_closed(tx: Transaction, known: Sequence[Heartbeat], routes: dict[str, Route]) -> Iterator[Heartbeat]:
+    """A lost one whose incident a person has closed is awaited once more, for one interval."""
+    ids = {one.incident_id for one in known if one.incident_id}
+    over = {state.incident.id for state in incidents.load(tx, ids) if not state.incident.is_open} if ids else set()
+    for one in known:
+        if one.incident_id in over and one.route in routes:
+            again = replace(one, incident_id=None, due_at=tx.now + _interval(routes[one.route]), graced=True)
+            heartbeats.save(tx, again)
+            yield again
+        else:
+            yield one
+
+
+def _awaited(tx: Transaction, known: Sequence[Heartbeat], routes: dict[str, Route]) -> Iterator[Heartbeat]:
+    """Routes that never saw a beat await their first, also when another replica with an older file has just forgotten them."""
+    for route in sorted(routes.keys() - {one.route for one in known}):
         awaited = Heartbeat(_key(route), route, "default", {}, None, tx.now + _interval(routes[route]), False, None)
         heartbeats.save(tx, awaited)
-        kept.append(awaited)
-    return kept
+        yield awaited
 
 
 def _lost(tx: Transaction, one: Heartbeat, route: Route, playbook: Playbook) -> None:

@@ -15,10 +15,14 @@ UP = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is known of one incident: since when no Alertmanager holds an alert of it, and the silence that covers all of them."""
+    """What is known of one incident: since when no Alertmanager holds an alert of it, and the silence that covers all of them.
+
+    `notifications` is how many it had absorbed before the Alertmanagers were looked at.
+    """
 
     absent_since: datetime | None = None
     silence: Silence | None = None
+    notifications: int = 0
 
 
 Verdict = Literal["open", "over"]

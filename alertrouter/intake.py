@@ -1,7 +1,7 @@
 """Intake: what a batch of notifications does, in one transaction."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -113,9 +113,10 @@ class _Batch:
         for alert in notification.alerts:
             if playbook.routing.heartbeats and (route := playbook.routing.route(alert.labels)).heartbeat:
                 self.beats += [Beat(route, notification.source, alert)] if alert.firing else []
-                continue
-            own = self._open_of(subject_key(notification.source, alert.fingerprint, per_alert=True))
-            known = [state for state in (*group, *own) if alert.fingerprint in state.members]
+                if not self._knows(group, alert, notification.source):
+                    continue
+                alert = replace(alert, firing=False, ends_at=alert.ends_at or self._tx.now)  # noqa: PLW2901 - from before the route
+            known = self._knows(group, alert, notification.source)
             key = _key_of(known[0].incident) if known else playbook.key(notification, alert)
             found.setdefault(_hash(key), (key, []))[1].append(alert)
         for state in group:
@@ -123,6 +124,11 @@ class _Batch:
                 key = _key_of(state.incident)
                 found.setdefault(_hash(key), (key, []))
         return found
+
+    def _knows(self, group: Sequence[State], alert: Alert, source: str) -> list[State]:
+        """The open incidents that an alert is a member of."""
+        own = self._open_of(subject_key(source, alert.fingerprint, per_alert=True))
+        return [state for state in (*group, *own) if alert.fingerprint in state.members]
 
     def _open_of(self, subject: str) -> Iterator[State]:
         """Those whose held-back resolve has come due are over, though no timer has said so yet."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 
 import httpx
 import structlog
@@ -54,7 +55,9 @@ class Inventory:
             before = await asyncio.to_thread(self._before, source)
             if before:
                 looks = await asyncio.gather(*(self._look_at(http, source, url) for url in urls))
-                await self._writer.submit(_compare, Seen(source, looks, before))
+            for start in range(0, len(before), _MOST):
+                some = dict(islice(before.items(), start, start + _MOST))
+                await self._writer.submit(_compare, Seen(source, looks, some))
 
     async def _look_at(self, http: httpx.AsyncClient, source: str, url: str) -> Look | None:
         try:
@@ -65,7 +68,7 @@ class Inventory:
 
     def _before(self, source: str) -> dict[str, Held]:
         with self._database.read() as session:
-            return queries.held_incidents(session, source, _MOST)
+            return queries.held_incidents(session, source)
 
 
 def _compare(tx: Transaction, seen: Sequence[Seen]) -> list[int]:
@@ -74,6 +77,8 @@ def _compare(tx: Transaction, seen: Sequence[Seen]) -> list[int]:
 
 def _compare_one(tx: Transaction, seen: Seen, incident_id: str) -> int:
     for state in incidents.load(tx, [incident_id]):
+        if state.incident.notifications != seen.before[incident_id].notifications:
+            continue  # what Alertmanager held before it sent the latest says nothing of that
         firing = [member.fingerprint for member in state.members.values() if member.firing]
         now_held, verdict = judge(seen.before[incident_id], firing, seen.looks, tx.now)
         if not state.incident.is_open or verdict == "over":

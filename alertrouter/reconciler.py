@@ -1,7 +1,7 @@
 """Asking PagerDuty: which keys a webhook speaks of, what became of pages before a step is taken, what webhooks missed."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -66,21 +66,20 @@ class Reconciler:
         key = key_of(webhook.client_url, self._playbook().public_url)
         return Heard(webhook_id, webhook, tuple(keys or ([key] if key else [])), into)
 
-    async def before_steps(self) -> datetime | None:
-        """Look at the incidents whose next step is due by the moment that is returned: an acknowledgement may have been missed.
+    async def before_steps(self) -> Collection[str] | None:
+        """Look at the incidents whose next step is due, which are returned: an acknowledgement may have been missed.
 
         Trouble changes nothing: the step is taken. None without an API token.
         """
         if self._rest is None:
             return None
-        now = None
+        due = await asyncio.to_thread(self._due)
         try:
             async with asyncio.timeout(BEFORE_STEP_SECONDS):
-                now = await asyncio.to_thread(self._database.read_now)
-                await self._look(await asyncio.to_thread(self._due, now))
+                await self._look(due)
         except Exception as problem:  # noqa: BLE001 - whatever is wrong with the question, somebody has to be paged
             _log.warning("PagerDuty cannot be asked before a step", why=type(problem).__name__)
-        return now
+        return due.keys()
 
     async def run(self, confirm_within: timedelta | None) -> None:
         """Reconcile and, unless `confirm_within` is None, look for pages that PagerDuty never confirmed; until cancelled."""
@@ -137,7 +136,8 @@ class Reconciler:
             labels = {one.incident_id: queries.labels_of(session, one.incident_id) for one in late}
         return frozenset(one for one, found in labels.items() if self._playbook().routing.route(found).fallback)
 
-    def _due(self, now: datetime) -> dict[str, list[str]]:
+    def _due(self) -> dict[str, list[str]]:
+        now = self._database.read_now()
         with self._database.read() as session:
             return queries.pages_with_step_due(session, now, MOST_TIMERS)
 

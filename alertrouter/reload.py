@@ -43,6 +43,7 @@ class Files:
         self.on_change: Callable[[], None] = lambda: None
         self._stamps = _stamps(routing.files)
         self._asked = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
 
     def load(self) -> None:
         """Read the runbooks for the first time."""
@@ -78,7 +79,8 @@ class Files:
 
     async def _guarded(self, look: Callable[[], bool]) -> None:
         try:
-            changed = await asyncio.to_thread(look)
+            async with self._one_at_a_time:
+                changed = await asyncio.to_thread(look)
         except Exception as problem:  # noqa: BLE001 - the outermost loop: what was read before still serves
             _log.exception("the files cannot be read again", error=type(problem).__name__)
         else:
@@ -112,9 +114,11 @@ class Files:
         try:
             routing = read_routing(config, self._settings)
         except RoutingFileError as error:
+            for problem in error.problems:
+                if problem not in self.problems:
+                    _log.error("the routing file is wrong; the last good one goes on", problem=problem)
             self.problems = tuple(error.problems)
-            for problem in self.problems:
-                _log.error("the routing file is wrong; the last good one goes on", problem=problem)
+            self._stamps = {}  # a file that it names may come later: look again each time
         else:
             self.problems = ()
             self.playbook = replace(self.playbook, routing=routing)

@@ -2,40 +2,43 @@
 
 import hashlib
 import re
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
+
+import re2
 
 from alertrouter.escalation import Step
+from alertrouter.incidents import NOBODY
 
 DRILL = "alertrouter_drill"
 """The label of a fire drill's alert: the target that is to be paged, empty for the default."""
 Operator = Literal["=", "!=", "=~", "!~"]
-_MATCHER = re.compile(
-    r"""\s*(?P<name>"(?:[^"\\]|\\.)+"|[^\s"'`=!~{},\\]+)\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"{},]*)\s*""",
-    re.DOTALL,
+_CLASSIC = re.compile(r"\s*([A-Za-z_:][A-Za-z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
+_UTF8 = re.compile(
+    r"""\s*("(?:[^"\\]|\\.)+"|[^\s"'`=!~{},\\]+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s"'`=!~{},\\]*)\s*""", re.DOTALL
 )
 _GO_ESCAPE = r"\\([abfnrtv\\\"]|x[0-7][0-9A-Fa-f]|u(?![dD][89A-Fa-f])[0-9A-Fa-f]{4}|U00(?:0[1-9A-Fa-f]|10)[0-9A-Fa-f]{4})"
 _GO_STRING = re.compile(rf'"(?:[^"\\\n]|{_GO_ESCAPE})*"')
 _GO_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """One condition on a label; a label that is missing is equal to the empty string. Patterns match whole values.
 
-    Patterns are Python's, not RE2's: `\\pN`, `\\z` and `[[:alpha:]]` are refused, look-around is read, and `\\d`, `\\s`, `\\w`
-    and `\\b` know all of Unicode, not ASCII alone.
+    Patterns are RE2's, as Alertmanager's: what an alert holds cannot make one take long.
     """
 
     name: str
     operator: Operator
     value: str
-    pattern: re.Pattern[str] | None = None
+    pattern: Any = None
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether these labels meet the condition."""
@@ -47,30 +50,60 @@ class Matcher:
 def parse_matcher(text: str) -> Matcher:
     """Read `name op "value"`; quotes may be left out, and in quotes a name may be any text.
 
-    Raises ValueError with one clear line.
+    As Alertmanager's default mode does: where both of its grammars read a matcher, the classic one counts. Raises ValueError
+    with one clear line.
     """
-    match = _MATCHER.fullmatch(text)
-    if match is None:
+    parts = _classic(text) or _utf8(text)
+    if parts is None:
         raise ValueError(f'{text!r} is not a matcher such as severity="info" or team=~"db|storage"')
-    name, value = _unquote(match["name"]), _unquote(match["value"])
-    operator: Operator = match["operator"]  # type: ignore[assignment]
+    name, operator, value = parts
     if not operator.endswith("~"):
         return Matcher(name, operator, value)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # Python reads [[:alpha:]] as other characters than RE2 does
-            return Matcher(name, operator, value, re.compile(value, re.DOTALL))
-    except (re.error, RecursionError, OverflowError, FutureWarning) as error:
-        raise ValueError(f"{text!r}: the pattern cannot be read: {error}") from None
+        return Matcher(name, operator, value, re2.compile(value, _OPTIONS))
+    except (re2.error, UnicodeError) as error:
+        why = error.args[0] if error.args else error
+        raise ValueError(
+            f"{text!r}: the pattern cannot be read: {why.decode() if isinstance(why, bytes) else 'it is no text'}"
+        ) from None
+
+
+Parts = tuple[str, Operator, str]
+
+
+def _classic(text: str) -> Parts | None:
+    r"""What the older grammar reads: a name of letters and digits, and a value with the escapes `\\n`, `\\"` and `\\\\`.
+
+    A comma or a brace without quotes would end it, as one line may hold several matchers there.
+    """
+    match = _CLASSIC.fullmatch(text)
+    if match is None:
+        return None
+    name, operator, value = match[1], cast("Operator", match[2]), match[3]
+    if value.startswith('"'):
+        if len(value) < 2 or not re.fullmatch(r'(?:[^"\\]|\\.)*', value[1:-1], re.DOTALL) or value[-1] != '"':
+            return None
+        value = value[1:-1]
+    elif re.search(r'(?<!\\)"|[{},]', value):
+        return None
+    return name, operator, re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[0]), value, flags=re.DOTALL)
+
+
+def _utf8(text: str) -> Parts | None:
+    """What the newer grammar reads: quotes around a name, and Go's escapes in quotes."""
+    match = _UTF8.fullmatch(text)
+    if match is None:
+        return None
+    name, operator, value = match[1], cast("Operator", match[2]), match[3]
+    if not all(_GO_STRING.fullmatch(one) for one in (name, value) if one.startswith('"')):
+        return None
+    return _unquote(name), operator, _unquote(value)
 
 
 def _unquote(text: str) -> str:
-    """What a token says. Escapes are Go's; if one of them is not, as in `"a\\.b"`, only `\\n`, `\\"` and `\\\\` are read."""
     if not text.startswith('"'):
         return text
-    if _GO_STRING.fullmatch(text):
-        return re.sub(_GO_ESCAPE, lambda escape: _GO_ESCAPES.get(escape[1]) or chr(int(escape[1][1:], 16)), text[1:-1])
-    return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[0]), text[1:-1], flags=re.DOTALL)
+    return re.sub(_GO_ESCAPE, lambda escape: _GO_ESCAPES.get(escape[1]) or chr(int(escape[1][1:], 16)), text[1:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +136,9 @@ class Route:
     fallback: bool = True
 
 
-def hides(first: Route, second: Route) -> bool:
-    """Whether a route that stands before another one surely matches all that the other one does."""
-    return all(any(_follows(wanted, given) for given in second.matchers) for wanted in first.matchers)
+def hides(first: Iterable[Matcher], second: Sequence[Matcher]) -> bool:
+    """Whether a route with the first matchers, standing before, surely matches all that one with the second does."""
+    return all(any(_follows(wanted, given) for given in second) for wanted in first)
 
 
 def _follows(wanted: Matcher, given: Matcher) -> bool:
@@ -159,10 +192,10 @@ class Routing:
     def route(self, labels: Mapping[str, str]) -> Route:
         """The first route whose matchers all match; without one, everything goes to the default target.
 
-        A fire drill names its target itself, and is resolved without being held back.
+        A fire drill names its target itself, and is resolved without being held back; one that does not exist pages nobody.
         """
         if DRILL in labels:
-            target = self.target_named(labels[DRILL]) or self.default_target
+            target = self.target_named(labels[DRILL]) or NOBODY if labels[DRILL] else self.default_target
             return Route((), target, resolve_hold=timedelta())
         for route in self.routes:
             if all(matcher.matches(labels) for matcher in route.matchers):

@@ -12,7 +12,7 @@ from alertrouter.console import fail, routing_or_fail, settings_or_fail
 from alertrouter.durations import format_duration
 from alertrouter.escalation import Step
 from alertrouter.planning import Playbook
-from alertrouter.routing import Matcher, Route
+from alertrouter.routing import DRILL, Matcher, Route
 from alertrouter.routing_model import json_schema
 from alertrouter.runbooks.library import Library
 
@@ -44,10 +44,13 @@ def _explain(labels: dict[str, str]) -> Iterator[str]:
     default = (Step(settings.escalate_after, settings.escalate_to, "acknowledged"),)
     playbook = Playbook(routing, library.shelf.index, default, settings.resolve_hold, settings.base_url)
     chosen = routing.route(labels)
-    yield from (_passed_over(settings.config, route, labels) for route in _tried(routing.routes, chosen))
-    place = f"{settings.config}:{chosen.line}" if chosen.line else "no route matches"
     target = chosen.target or routing.default_target
-    yield f"route      {place}" + ("" if chosen.line else ": everything else goes to the default target")
+    if DRILL in labels:
+        yield "route      none is asked: a fire drill names its target itself"
+    else:
+        yield from (_passed_over(settings.config, route, labels) for route in _tried(routing.routes, chosen))
+        place = f"{settings.config}:{chosen.line}" if chosen.line else "no route matches"
+        yield f"route      {place}" + ("" if chosen.line else ": everything else goes to the default target")
     if chosen.heartbeat:
         yield f"heartbeat  {target} is paged when it does not come for {format_duration(chosen.heartbeat)}"
         return

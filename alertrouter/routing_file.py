@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from alertrouter.escalation import Step, in_order
 from alertrouter.incidents import NOBODY
-from alertrouter.routing import Route, Routing, Target, hides
+from alertrouter.routing import Matcher, Route, Routing, Target, hides, parse_matcher
 from alertrouter.routing_model import DEFAULT_TARGET, File, Known, RouteModel
 from alertrouter.settings import Settings
 
@@ -55,6 +55,7 @@ class _Reader:
         if not isinstance(raw, dict):
             self._stop(1, "it is not a mapping with targets")
         known = Known(self._names(raw.get("targets")), env, with_keys)
+        self._find_hidden(raw.get("routes"))
         try:
             model = File.model_validate(raw, context=known)
         except ValidationError as error:
@@ -62,10 +63,7 @@ class _Reader:
                 self._problem(one["loc"], _message(one))
         else:
             if not self._problems:
-                routing = self._routing(model, [self._path, *_key_files(raw)])
-                self._find_hidden(routing)
-                if not self._problems:
-                    return routing
+                return self._routing(model, [self._path, *_key_files(raw)])
         raise self._error()
 
     def _yaml(self) -> Any:
@@ -74,8 +72,6 @@ class _Reader:
             if node is None:
                 return None
             self._note(node, ())
-            if self._problems:  # what stands twice has no one meaning to check
-                raise self._error()
             return yaml.SafeLoader("").construct_document(node)
         except OSError as error:
             raise RoutingFileError([f"{self._path}: it cannot be read: {error.strerror}"]) from None
@@ -105,6 +101,11 @@ class _Reader:
         elif isinstance(node, yaml.SequenceNode):
             for number, item in enumerate(node.value):
                 self._note(item, (*place, number))
+        else:
+            try:
+                yaml.SafeLoader("").construct_document(node)
+            except ValueError as error:  # such as a date that there is not
+                self._stop(node.start_mark.line + 1, f"{str(node.value)[:40]!r} cannot be read: {error}")
 
     def _names(self, targets: Any) -> dict[str, str]:
         """The target of each name and alias, in folded case, of targets that nobody has checked yet."""
@@ -129,11 +130,17 @@ class _Reader:
         lint = model.lint
         return Routing(targets, routes, model.default_target, lint.ignore, lint.labels, alertmanagers=alertmanagers, files=files)
 
-    def _find_hidden(self, routing: Routing) -> None:
-        for number, route in enumerate(routing.routes):
-            first = next((earlier for earlier in routing.routes[:number] if hides(earlier, route)), None)
-            if first:
-                self._problem(("routes", number), f"never reached: the route at line {first.line} matches all that this one does")
+    def _find_hidden(self, routes: Any) -> None:
+        """Of routes that nobody has checked yet, those whose matchers can be read."""
+        seen: list[tuple[int, Sequence[Matcher]]] = []
+        for number, route in enumerate(routes if isinstance(routes, list) else ()):
+            matchers = _matchers(route)
+            if matchers is None:
+                continue
+            first = next((line for line, earlier in seen if hides(earlier, matchers)), None)
+            if first is not None:
+                self._problem(("routes", number), f"never reached: the route at line {first} matches all that this one does")
+            seen.append((self._lines.get(("routes", number), 0), matchers))
 
     def _route(self, number: int, given: RouteModel, default_target: str) -> Route:
         steps = [Step(step.after, step.to, step.unless) for step in given.escalation or ()]
@@ -168,15 +175,27 @@ def _key_files(raw: dict[str, Any]) -> list[Path]:
     return [Path(given["routing_key_file"]) for given in raw["targets"].values() if given.get("routing_key_file")]
 
 
+def _matchers(route: Any) -> list[Matcher] | None:
+    given = route.get("match") if isinstance(route, dict) else None
+    if not (isinstance(given, list) and all(isinstance(one, str) for one in given)):
+        return None
+    try:
+        return [parse_matcher(one) for one in given]
+    except ValueError:
+        return None
+
+
 def _message(error: Any) -> str:
     name, said = str(error["loc"][-1]), str(error["msg"]).removeprefix("Value error, ")
     if name == "[key]":
-        return "a target's name is 1 to 64 letters, digits, dots, dashes and underscores"
+        what = "a source's" if error["loc"][0] == "alertmanagers" else "a target's"
+        return f"{what} name is 1 to 64 letters, digits, dots, dashes and underscores"
     own = {
         "extra_forbidden": f"there is no option {name}",
         "missing": f"{name} is missing",
         "too_short": f"{name} is empty",
         "model_type": "it is not a mapping",
+        "list_type": f"{name} wants a list: put brackets around it, [ … ]",
         "value_error": said,
     }
     return own.get(error["type"], said if name.isdecimal() else f"{name}: {said}")

@@ -119,11 +119,12 @@ def _urls(value: object) -> object:
 def _address(url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_web = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        is_web = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_web = is_web and not (parts.query or parts.fragment)
     except ValueError:
         is_web = False
     if not is_web:
-        raise ValueError("it is not an http or https address")  # which may hold a password
+        raise ValueError("it is not the http or https address of an Alertmanager")  # which may hold a password
     return url.rstrip("/")
 
 
@@ -131,7 +132,9 @@ _DURATION = {"type": "string", "pattern": r"^\s*(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+
 _URLS = {"anyOf": [{"type": "string", "format": "uri"}, {"type": "array", "items": {"type": "string", "format": "uri"}}]}
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION)]
 Matcher = Annotated[Any, BeforeValidator(_matcher), WithJsonSchema({"type": "string", "examples": ['team=~"db|storage"']})]
-Addresses = Annotated[list[Annotated[str, AfterValidator(_address)]], BeforeValidator(_urls), WithJsonSchema(_URLS)]
+Addresses = Annotated[
+    list[Annotated[str, AfterValidator(_address)]], Field(min_length=1), BeforeValidator(_urls), WithJsonSchema(_URLS)
+]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Source = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Key = Annotated[str, AfterValidator(_key)]
@@ -181,6 +184,14 @@ class RouteModel(_Model):
     escalation: list[_Step] | None = None
     heartbeat: Annotated[Duration, AfterValidator(_beat)] | None = None
     fallback: bool = True
+
+    @model_validator(mode="after")
+    def _heartbeat_pages(self) -> "RouteModel":
+        if self.heartbeat and self.target == NOBODY:
+            raise ValueError(f"a heartbeat with target {NOBODY} would tell nobody when it is lost")
+        if self.heartbeat and not self.fallback:
+            raise ValueError("a lost heartbeat goes every way there is: fallback: false cannot be had with heartbeat")
+        return self
 
 
 class _Lint(_Model):

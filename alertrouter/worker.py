@@ -4,10 +4,11 @@ Each loop sleeps until something is due or a commit wakes it.
 """
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 
 import structlog
 
@@ -28,14 +29,15 @@ from alertrouter.store.writer import OverloadedError, Writer
 MOST_IN_FLIGHT = 32
 POLL_SECONDS = 5.0
 STOP_SECONDS = 4.0
+_AWAY_SECONDS = 30.0
 _log = structlog.get_logger()
 
 
 class Worker:
     """Loops over the outbox, the timers and the changes of one database. `playbook` gives the routing of the moment.
 
-    `before_steps` is asked before steps are taken, as PagerDuty may know better: it says at which moment it looked, None where
-    it does not look.
+    `before_steps` is asked before steps are taken, as PagerDuty may know better: it says about which incidents it asked, None
+    where it asks about none.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Worker:
         client: EventsClient,
         clock: Clock,
         playbook: Callable[[], Playbook],
-        before_steps: Callable[[], Awaitable[datetime | None]],
+        before_steps: Callable[[], Awaitable[Collection[str] | None]],
     ) -> None:
         self._writer = writer
         self._client = client
@@ -58,6 +60,7 @@ class Worker:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._paused: dict[str, float] = {}
         self._watched: Routing | None = None
+        self._watched_at = -math.inf
         self.last_cycle: dict[str, float] = {}
 
     def wake(self, transaction: Transaction) -> None:
@@ -110,21 +113,25 @@ class Worker:
                 pass
 
     async def _fire(self) -> timedelta | None:
-        looked_at = await self._before_steps()
-        fired = await self._writer.submit(fire_timers, looked_at, seconds=None)
+        asked = await self._before_steps()
+        fired = await self._writer.submit(fire_timers, asked, seconds=None)
         if fired.count >= MOST_TIMERS:
             return timedelta(0)
         waits = [fired.wait, await self._look_for_heartbeats()]
         return min((wait for wait in waits if wait is not None), default=None)
 
     async def _look_for_heartbeats(self) -> timedelta | None:
-        """Once after a start, and after each change of the routing file, also where there are none: some may have been there."""
+        """Once after a start, and after each change of the routing file, also where there are none: some may have been there.
+
+        Where the last look is long ago, nobody could hear beats meanwhile, as after a start.
+        """
         playbook = self._playbook()
-        is_start = playbook.routing is not self._watched
+        was_away = time.monotonic() - self._watched_at > _AWAY_SECONDS
+        is_start = was_away or playbook.routing is not self._watched
         if not (playbook.routing.heartbeats or is_start):
             return None
         wait = await self._writer.submit(look, Watch(playbook, is_start), seconds=None)
-        self._watched = playbook.routing
+        self._watched, self._watched_at = playbook.routing, time.monotonic()
         return wait
 
     async def _deliver(self) -> timedelta | None:

@@ -249,7 +249,7 @@ async def test_the_on_call_page_has_buttons_for_the_dead_that_work_without_a_scr
     async with running(url, tmp_path) as router:
         incident, delivery = await refused(router)
         page = await see(router, "/")
-        assert page.all("form", "action") == [f"/deliveries/{delivery}/retry"]
+        assert page.all("form", "action")[1:] == [f"/deliveries/{delivery}/retry"]
         assert page.all("button", "formaction") == [f"/deliveries/{delivery}/discard"]
         elsewhere = await router.http.post(f"/deliveries/{delivery}/discard", headers={"Sec-Fetch-Site": "cross-site"})
         assert elsewhere.status_code == 403

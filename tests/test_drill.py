@@ -1,5 +1,6 @@
 """A fire drill against a running service, end to end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from alertrouter.drill import Drill, DrillError
 from processes import Router, Sandbox, ending
 
 
@@ -64,3 +66,28 @@ def test_a_service_that_cannot_be_asked_fails_the_drill(parts: tuple[Sandbox, Ro
     assert "answered 401" in drill(router, token="wrong")[2]
     router.process.kill()
     assert drill(router)[::2] == (1, "alertrouter: the service cannot be asked: ConnectError (ALERTROUTER_URL)\n")
+
+
+def test_a_drill_for_a_target_that_there_is_not_fails_and_pages_nobody(parts: tuple[Sandbox, Router]) -> None:
+    sandbox, router = parts
+    for name in ("enginering", "none", " "):
+        code, _, told = drill(router, "--target", name)
+        assert (code, told) == (1, f"alertrouter: there is no target {name!r}: nobody was paged\n")
+    assert sandbox.alerts() == []
+    found = httpx.get(f"{router.url}/api/v1/incidents?status=open", headers={"Authorization": "Bearer secret"}).json()
+    assert found["incidents"] == []
+
+
+def test_a_drill_whose_first_answer_is_lost_is_resolved_all_the_same() -> None:
+    bodies: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/readyz":
+            return httpx.Response(200, json={"parts": {"pagerduty": {"webhooks": False}}})
+        bodies.append(json.loads(request.content)["alerts"][0]["status"])
+        raise httpx.ReadTimeout("lost")
+
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://x")
+    with http, pytest.raises(DrillError, match="ReadTimeout"):
+        Drill(http, "", "", 1, lambda _: None).run(escalate=False)
+    assert bodies == ["firing", "resolved"]

@@ -1,6 +1,7 @@
 """The other ways when they are in trouble themselves: broken, slow, picky, many."""
 
 import asyncio
+import time
 from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
@@ -164,3 +165,31 @@ def test_addresses_that_differ_by_a_password_alone_are_both_used_and_named_witho
     ways = Ways(["json://user:one@127.0.0.1/", "json://user:two@127.0.0.1/"])
     assert len(ways.names) == 2
     assert ways.names == Ways(["json://user:six@127.0.0.1/", "json://user:ten@127.0.0.1/"]).names
+
+
+async def test_a_first_attempt_that_is_under_way_is_no_failure_however_long_it_had_to_wait(url: str, tmp_path: Path) -> None:
+    async with falling_back(url, tmp_path) as (router, receiver, fallback):
+        await router.pagerduty.delete("/faults")
+        await router.pagerduty.post("/faults", json={"mode": "slow", "seconds": 1})
+        worker = router.service.worker
+        worker._paused = {"oncall": time.monotonic() + 0.5}
+        await router.post(notification())
+        router.clock.pass_(minutes=4)
+        await until(lambda: asyncio.sleep(0.02, worker._in_flight))
+        await fallback.look()
+        await router.settled()
+        assert receiver.taken == []
+
+
+async def test_pages_that_wait_in_vain_behind_others_of_their_target_go_other_ways_too(url: str, tmp_path: Path) -> None:
+    async with falling_back(url, tmp_path) as (router, receiver, fallback):
+        await router.pagerduty.delete("/faults")
+        await router.pagerduty.post("/faults", json={"mode": "429", "count": 10_000})
+        for number in range(50):
+            await router.post(notification(group=str(number), instance=str(number)))
+        await until(lambda: asyncio.sleep(0.02, router.service.worker._paused))
+        await until(lambda: asyncio.sleep(0.02, not router.service.worker._in_flight))
+        router.clock.pass_(minutes=4)
+        while await fallback.look():
+            pass
+        assert len(receiver.taken) == 50

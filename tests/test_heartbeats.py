@@ -1,17 +1,25 @@
 """Heartbeats: a route whose alerts are to come, and what happens when they do not."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import serving
+from alertrouter import heartbeats
 from alertrouter.clock import Clock
+from alertrouter.planning import Playbook
 from alertrouter.routing import Route, Routing, parse_matcher
+from alertrouter.runbooks.match import Index
 from alertrouter.service import Service
 from alertrouter.store import queries
 from processes import notification
-from serving import TARGETS, Running, running, until
+from serving import TARGETS, Running, until
 
 WATCHDOG = Route((parse_matcher('alertname="Watchdog"'),), "oncall", heartbeat=timedelta(minutes=10), line=5)
 ROUTING = Routing(TARGETS, (WATCHDOG,), "oncall")
@@ -27,6 +35,14 @@ def beat(**given: Any) -> dict[str, Any]:
 async def open_incidents(router: Running) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await router.http.get("/api/v1/incidents?status=open")).json()["incidents"]
     return found
+
+
+@asynccontextmanager
+async def running(*args: Any, **given: Any) -> AsyncIterator[Running]:
+    """A service that has had its first look."""
+    async with serving.running(*args, **given) as router:
+        await until(lambda: asyncio.sleep(0, router.service.worker._watched))
+        yield router
 
 
 async def looked(router: Running) -> None:
@@ -174,3 +190,94 @@ async def test_alerts_beside_a_heartbeat_in_one_body_are_paged_as_ever(database_
         body = beat()
         body["alerts"] += notification("DatabaseDown")["alerts"]
         assert len((await router.post(body)).json()["incidents"]) == 1
+
+
+async def test_an_overdue_heartbeat_gets_its_interval_at_a_start_however_short_the_delay(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.service.worker._watched = None  # as after a start
+        router.clock.pass_(minutes=10, seconds=20)
+        await looked(router)
+        assert await open_incidents(router) == []
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        assert len(await open_incidents(router)) == 1
+
+
+async def test_nobody_could_hear_beats_while_nobody_could_look(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        await looked(router)
+        router.service.worker._watched_at -= 60  # the database was away, or the process stood still
+        router.clock.pass_(minutes=11)
+        await looked(router)
+        assert await open_incidents(router) == []
+
+
+@pytest.mark.parametrize(("interval", "minutes", "lost"), [(60, 11, 0), (60, 60, 1), (5, 4, 0), (5, 5, 1)])
+async def test_a_changed_interval_counts_at_once(url: str, tmp_path: Path, interval: int, minutes: int, lost: int) -> None:
+    async with running(url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        await looked(router)
+        changed = replace(WATCHDOG, heartbeat=timedelta(minutes=interval))
+        router.clock.pass_(minutes=1)
+        await router.rotate(Routing(TARGETS, (changed,), "oncall"))
+        await looked(router)
+        router.clock.pass_(minutes=minutes - 1)
+        await looked(router)
+        assert len(await open_incidents(router)) == lost
+
+
+async def test_a_lost_heartbeat_that_a_person_closed_pages_again_after_one_more_interval(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        [one] = await open_incidents(router)
+        await router.http.post(f"/api/v1/incidents/{one['id']}/resolve", json={"by": "ana"})
+        await looked(router)
+        router.clock.pass_(minutes=9)
+        await looked(router)
+        assert await open_incidents(router) == []
+        router.clock.pass_(minutes=1)
+        await looked(router)
+        [again] = await open_incidents(router)
+        assert again["previous"] == one["id"]
+
+
+async def test_an_incident_from_before_its_alert_was_a_heartbeat_ends(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, routing=Routing(TARGETS, (), "oncall")) as router:
+        await router.post(beat())
+        assert len(await open_incidents(router)) == 1
+        await router.rotate(ROUTING)
+        await looked(router)
+        await router.post(beat())
+        router.clock.pass_(minutes=2)
+        await router.settled()
+        assert await open_incidents(router) == []
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        assert [one["title"].split(" ")[0] for one in await open_incidents(router)] == ["HeartbeatLost"]
+
+
+async def test_what_alertmanager_does_not_hold_does_not_end_a_lost_heartbeat(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        await router.post(notification("Other"))
+        with router.service.database.read() as session:
+            assert len(queries.held_incidents(session, "default")) == 1
+
+
+async def test_a_replica_with_an_older_file_does_not_silence_a_lost_heartbeat_for_good(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, routing=ROUTING) as router:
+        await router.post(beat())
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        older = Playbook(Routing(TARGETS, (), "oncall"), Index(), (), timedelta(), "http://x")
+        await router.service.writer.submit(heartbeats.look, heartbeats.Watch(older, is_start=True))
+        await looked(router)
+        router.clock.pass_(minutes=10)
+        await looked(router)
+        assert len(await open_incidents(router)) == 1

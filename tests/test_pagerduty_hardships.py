@@ -143,6 +143,7 @@ async def test_sixty_steps_that_are_due_at_once_are_all_asked_about(
     async with asking(url, tmp_path) as (router, rest):
         bodies = [notification("NoRunbook", group=f"g{number}", instance=f"{number}") for number in range(60)]
         ids = [(await router.post(body)).json()["incidents"][0] for body in bodies]
+        await router.settled()
         for number, one in enumerate(ids):
             rest.opens(one, f"P{number}", status="acknowledged")
         router.clock.pass_(minutes=16)

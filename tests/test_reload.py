@@ -76,3 +76,18 @@ def test_sighup_reads_everything_again_and_loses_nothing(tmp_path: Path) -> None
             assert httpx.get(f"{router.url}/runbooks/for/Other").status_code == 302
             assert router.post(notification("Second", group="2")).status_code == 200
             wait_for("both pages", lambda: len(sandbox.alerts()) == 2)
+
+
+async def test_a_key_file_that_comes_after_the_file_that_names_it_is_taken_in(url: str, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    env = {"ALERTROUTER_CONFIG": str(write(config))}
+    routing = read_routing(config / "alertrouter.yml", load_settings({}), {})
+    async with running(url, tmp_path, env, routing) as router:
+        later = tmp_path / "elsewhere" / "key"
+        (config / "alertrouter.yml").write_text(FILE.format(key=later, target="none"))
+        await until(lambda: asyncio.sleep(0.02, router.service.files.problems))
+        later.parent.mkdir()
+        later.write_text(KEYS["oncall"])
+        await until(lambda: asyncio.sleep(0.02, target_of(router) == "none"))
+        assert router.service.files.problems == ()

@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from alertrouter.routing import Route, Routing, Target, key_fingerprint, parse_matcher
+from alertrouter.routing import DRILL, Route, Routing, Target, key_fingerprint, parse_matcher
 
 KEYS = ["0" * 32, "1" * 32, "2" * 32]
 
@@ -17,7 +19,13 @@ KEYS = ["0" * 32, "1" * 32, "2" * 32]
         # patterns match whole values
         ('team=~"db|storage"', {"team": "storage"}, True),
         ('team=~"db|storage"', {"team": "storages"}, False),
-        ('team=~"db.*"', {"team": "db\nx"}, True),
+        ('team=~"db.*"', {"team": "db\nx"}, False),
+        (r'team=~".*\bapi\b.*"', {"team": "the api x"}, True),
+        ('team=~"[[:alpha:]]+"', {"team": "db"}, True),
+        (r"team=~a\\.b", {"team": "a.b"}, True),
+        (r"team=a\\b", {"team": r"a\b"}, True),
+        (r'team="C:\temp"', {"team": r"C:\temp"}, True),
+        ("team=a b", {"team": "a b"}, True),
         ('team!~"db|storage"', {"team": "web"}, True),
         ('team!~"db|storage"', {"team": "db"}, False),
         # spaces, unquoted values, quoted names, escapes
@@ -29,7 +37,8 @@ KEYS = ["0" * 32, "1" * 32, "2" * 32]
         (r'path=~"a\.b"', {"path": "a.b"}, True),
         (r'path=~"a\.b"', {"path": "axb"}, False),
         # Go's escapes count where all are Go's
-        (r'a="\t\u00e7\x41\U0001f600"', {"a": "\tçA😀"}, True),
+        (r'"é"="\t\u00e7\x41\U0001f600"', {"é": "\tçA😀"}, True),
+        (r'a="\t"', {"a": r"\t"}, True),  # of a classic name the classic escapes
         (r'a="\t\d"', {"a": r"\t\d"}, True),
         (r'a="\ud800\U00110000"', {"a": r"\ud800\U00110000"}, True),
         ("região=sul", {"região": "sul"}, True),
@@ -45,7 +54,7 @@ def test_a_matcher_matches_as_alertmanagers_does(text: str, labels: dict[str, st
     [
         *("", "severity", '="x"', '""="x"', 'a=="x"', 'a="x', 'a="x" b="y"', '{a="b"}'),
         # patterns that cannot be read, or that Python would read as something else than RE2 does
-        *('a=~"("', 'a=~"' + "(" * 5000 + '"', r'a=~"\pN"', 'a=~"[[:alpha:]]"'),
+        *('a=~"("', 'a=~"' + "(" * 5000 + '"', r'a=~"(a)\1"', 'a=~"(?=a)"', 'a=~"a++"', "a=b,c", "a={b}"),
     ],
 )
 def test_what_is_no_matcher_is_refused_in_one_line(text: str) -> None:
@@ -79,3 +88,18 @@ def test_a_routing_key_is_found_by_its_fingerprint_and_never_shown() -> None:
     assert [routing().routing_key(key_fingerprint(key)) for key in KEYS] == KEYS
     assert routing().routing_key("unknown") is None
     assert not any(key in repr(routing().targets) + key_fingerprint(key) for key in KEYS)
+
+
+def test_no_value_makes_a_pattern_take_long() -> None:
+    matcher = parse_matcher('instance=~"([a-z0-9]+[.-]?)+:9100"')
+    began = time.monotonic()
+    assert not matcher.matches({"instance": "a" * 5000})
+    assert time.monotonic() - began < 1
+
+
+def test_a_drill_for_a_target_that_there_is_not_pages_nobody() -> None:
+    routing = Routing([Target("oncall", KEYS[0], ("plantão",))], (), "oncall")
+    assert [routing.route({DRILL: name}).target for name in ("", "oncall", "PLANTÃO", "x", " ")] == [
+        *("oncall", "oncall", "oncall"),
+        *("none", "none"),
+    ]

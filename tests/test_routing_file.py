@@ -101,7 +101,28 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
         # what is wanted and missing, and what is not known
         ("routes: []", ["1: targets is missing"]),
         (TARGETS + "routs: []", ["3: there is no option routs"]),
-        (TARGETS + "targets: {}", ["3: targets stands twice"]),
+        (TARGETS + "targets: {}", ["3: targets is empty", "3: targets stands twice"]),
+        (TARGETS + "routs: 1\nroutes: []\nroutes: []", ["3: there is no option routs", "5: routes stands twice"]),
+        (
+            TARGETS + "routes:\n  - match: []\n    severity: 2026-13-45\n",
+            ["5: '2026-13-45' cannot be read: month must be in 1..12"],
+        ),
+        (TARGETS + "routes:\n  - match: severity=x\n", ["4: match wants a list: put brackets around it, [ … ]"]),
+        (
+            TARGETS + "routes:\n  - match: []\n  - match: [a=b]\n    target: x\n",
+            ["5: never reached: the route at line 4 matches all that this one does", "6: there is no target x"],
+        ),
+        (
+            TARGETS + "routes:\n  - match: []\n    heartbeat: 10m\n    target: none\n",
+            ["4: a heartbeat with target none would tell nobody when it is lost"],
+        ),
+        (
+            TARGETS + "alertmanagers:\n  a b: http://am\n",
+            ["4: a source's name is 1 to 64 letters, digits, dots, dashes and underscores"],
+        ),
+        (TARGETS + "alertmanagers:\n  a: []\n", ["4: a is empty"]),
+        (TARGETS + "alertmanagers:\n  a: http://am:port\n", ["4: it is not the http or https address of an Alertmanager"]),
+        (TARGETS + "alertmanagers:\n  a: http://am/?x=1\n", ["4: it is not the http or https address of an Alertmanager"]),
         ("targets: {}", ["1: targets is empty"]),
         ("targets:\n  oncall: x\n", ["2: it is not a mapping"]),
         (TARGETS + "routes: [x]\n", ["3: it is not a mapping"]),
@@ -143,7 +164,7 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
         ),
         (
             TARGETS + "alertmanagers:\n  eu: ftp://user:secret@am\n  us: [http://am, 3]\n",
-            ["4: it is not an http or https address", "5: Input should be a valid string"],
+            ["4: it is not the http or https address of an Alertmanager", "5: Input should be a valid string"],
         ),
         # a route that is never reached
         (
@@ -170,7 +191,7 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
             TARGETS + "routs: 1\nroutes:\n  - match: ['x=~\"(\"']\n    target: nobody\n",
             [
                 "3: there is no option routs",
-                """5: 'x=~"("': the pattern cannot be read: missing ), unterminated subpattern at position 0""",
+                """5: 'x=~"("': the pattern cannot be read: missing ): (""",
                 "6: there is no target nobody",
             ],
         ),
@@ -211,6 +232,7 @@ targets:
 routes:
   - match: ['alertname="Watchdog"']
     heartbeat: 10m
+  - match: [a=b]
     fallback: false
 alertmanagers:
   default: http://am-0:9093/
@@ -218,6 +240,6 @@ alertmanagers:
 """
     )
     routing = read_routing(file, load_settings({}), {})
-    assert (routing.routes[0].heartbeat, routing.routes[0].fallback) == (timedelta(minutes=10), False)
+    assert (routing.routes[0].heartbeat, routing.routes[1].fallback) == (timedelta(minutes=10), False)
     assert routing.alertmanagers == {"default": ("http://am-0:9093",), "eu": ("http://u:p@am-1:9093/path", "https://am-2")}
     assert routing.files == (file, tmp_path / "key")

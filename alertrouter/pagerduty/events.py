@@ -38,6 +38,7 @@ _GRAFANAS = {"dashboardURL": "Dashboard", "panelURL": "Panel", "silenceURL": "Si
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 Reason = Literal["opened", "follow-up", "escalation"]
+_PLAIN = re.compile("[A-Za-z_:][A-Za-z0-9_:]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +201,14 @@ def _images(paging: Paging) -> list[dict[str, str]]:
 
 def silence_url(alertmanager: str, labels: Mapping[str, str]) -> str:
     """Alertmanager's form for a silence, filled in with these labels."""
-    quoted = (value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in labels.values())
-    matchers = ", ".join(f'{name}="{value}"' for name, value in zip(labels, quoted, strict=True))
+    names = (name if _PLAIN.fullmatch(name) else _quoted(name) for name in labels)
+    matchers = ", ".join(f"{name}={_quoted(value)}" for name, value in zip(names, labels.values(), strict=True))
     return f"{alertmanager}/#/silences/new?filter={quote(f'{{{matchers}}}')}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _details(paging: Paging) -> dict[str, str]:

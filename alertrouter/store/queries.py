@@ -26,6 +26,8 @@ from alertrouter.tables import (
 )
 
 MOST_MEMBERS = 1000
+HEARTBEAT = "heartbeat/"
+"""What the subject of a lost heartbeat's incident begins with; a group key begins with a brace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,11 @@ def stuck_pages(session: Session, before: datetime, most: int, cursor: str) -> l
     In the order of their ids, those after `cursor`; with each the reason, and the labels of one of its alerts.
     """
     asked = select(FallbackRow.incident_id).where(FallbackRow.incident_id == DeliveryRow.incident_id).exists()
-    is_late = (col(DeliveryRow.state) == "pending") & (col(DeliveryRow.attempts) > 0) & (col(DeliveryRow.created_at) <= before)
+    other = aliased(DeliveryRow)
+    is_in_trouble = (col(other.target) == DeliveryRow.target) & (col(other.state) == "pending") & col(other.error).is_not(None)
+    waits_in_vain = (col(DeliveryRow.attempts) == 0) & select(other.id).where(is_in_trouble).exists()
+    is_old = (col(DeliveryRow.state) == "pending") & (col(DeliveryRow.created_at) <= before)
+    is_late = is_old & (col(DeliveryRow.error).is_not(None) | waits_in_vain)
     query = (
         select(DeliveryRow.incident_id, DeliveryRow.state, DeliveryRow.error)
         .join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id))
@@ -242,19 +248,26 @@ def labels_of(session: Session, incident_id: str) -> dict[str, str]:
     return alert.labels if alert else {}
 
 
-def held_incidents(session: Session, source: str, most: int) -> dict[str, Held]:
-    """The open incidents of a source, and what its Alertmanagers held of them when they were last asked."""
+def held_incidents(session: Session, source: str) -> dict[str, Held]:
+    """The open incidents of a source, and what its Alertmanagers held of them when they were last asked.
+
+    That of a lost heartbeat is not among them: no Alertmanager ever held its alert.
+    """
     is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
     query = (
-        select(IncidentRow.id, HeldRow)
+        select(IncidentRow.id, IncidentRow.notifications, HeldRow)
         .join(HeldRow, col(HeldRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(is_open, IncidentRow.source == source, col(IncidentRow.firing) > 0)
+        .where(~col(IncidentRow.subject).startswith(HEARTBEAT))
         .order_by(col(IncidentRow.id))
     )
-    return {incident_id: Held(row.absent_since if row else None) for incident_id, row in session.exec(query.limit(most))}
+    rows = session.exec(query)
+    return {incident_id: Held(row.absent_since if row else None, None, heard) for incident_id, heard, row in rows}
 
 
-def silences(session: Session, incident_ids: Sequence[str]) -> dict[str, HeldRow]:
-    """Those of these incidents that are silenced in Alertmanager."""
-    query = select(HeldRow).where(col(HeldRow.incident_id).in_(incident_ids), col(HeldRow.silenced_until).is_not(None))
+def silences(session: Session, incident_ids: Sequence[str], now: datetime) -> dict[str, HeldRow]:
+    """Those of these incidents that are open and silenced in Alertmanager."""
+    mine = (col(HeldRow.incident_id).in_(incident_ids), col(HeldRow.silenced_until) > now)
+    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
+    query = select(HeldRow).join(IncidentRow, col(IncidentRow.id) == col(HeldRow.incident_id)).where(*mine, is_open)
     return {row.incident_id: row for row in session.exec(query)}

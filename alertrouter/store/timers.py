@@ -1,6 +1,6 @@
 """Timers are columns of the incident: the next step's time, and the end of a held-back resolve."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,19 +8,23 @@ from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.sql import ClauseElement
 
 from alertrouter.moments import from_micros, to_micros
-from alertrouter.store.database import Transaction
+from alertrouter.store.database import Transaction, is_among
 from alertrouter.tables import IncidentRow
 
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 
 
-def due(tx: Transaction, most: int, steps_until: datetime) -> list[str]:
+def due(tx: Transaction, most: int, among: Collection[str] | None) -> list[str]:
     """The ids of at most `most` incidents with a timer that is due, the longest overdue first; locked until the commit.
 
-    Steps count that were due by `steps_until`, and not those of an incident whose resolve is held back.
+    Steps of an incident whose resolve is held back are not due; unless `among` is None, those of its incidents alone count.
     """
-    steps = tx.fetch(_select_steps, now=to_micros(steps_until), most=most)
-    holds = tx.fetch(_select_holds, now=to_micros(tx.now), most=most - len(steps))
+    now = to_micros(tx.now)
+    if among is None:
+        steps = tx.fetch(_select_steps, now=now, most=most)
+    else:
+        steps = tx.fetch(_select_steps_among, now=now, most=most, ids=tx.array(among))
+    holds = tx.fetch(_select_holds, now=now, most=most - len(steps))
     return [row[0] for row in steps + holds]
 
 
@@ -37,8 +41,8 @@ def _running(column: Any) -> Sequence[Any]:
     return (column.is_not(None),)
 
 
-def _due(column: Any) -> ClauseElement:
-    wanted = (*_running(column), column <= bindparam("now"))
+def _due(column: Any, *more: Any) -> ClauseElement:
+    wanted = (*_running(column), column <= bindparam("now"), *more)
     query = select(_incident.c.id).where(*wanted).order_by(column).limit(bindparam("most"))
     return query.with_for_update(skip_locked=True)
 
@@ -49,6 +53,10 @@ def _next(column: Any) -> ClauseElement:
 
 def _select_steps(_postgres: bool) -> ClauseElement:
     return _due(_incident.c.due_at)
+
+
+def _select_steps_among(postgres: bool) -> ClauseElement:
+    return _due(_incident.c.due_at, is_among(_incident.c.id, "ids", postgres))
 
 
 def _select_holds(_postgres: bool) -> ClauseElement:

@@ -80,29 +80,29 @@ def _read(service: Service, wanted: WantedOnHome) -> _Home:
     now = service.database.read_now()
     with service.database.read() as session:
         version = listing.version(session, None)
-        listed = _past(session, wanted) if wanted.status == "resolved" else _open(session, wanted)
+        listed = (_past if wanted.status == "resolved" else _open)(session, wanted, now)
         recent = listing.past(session, Filter(), None, _MOST_RECENT)[0] if not wanted.is_narrow else []
         latest = sorted(map(incident_of, recent), key=lambda one: one.resolved_at or one.opened_at, reverse=True)
         targets = list(service.playbook.routing.targets)
         return _Home(version, now, listed, _health(service, session, now), latest, targets)
 
 
-def _open(session: Session, wanted: WantedOnHome) -> _List:
+def _open(session: Session, wanted: WantedOnHome, now: datetime) -> _List:
     offset = (wanted.page - 1) * _MOST_OPEN
     rows, found = listing.open_ones(session, _filter(wanted), _MOST_OPEN, offset)
     is_more = found > offset + len(rows)
-    return _list(session, [incident_of(row) for row in rows], found, _query(wanted, page=wanted.page + 1) if is_more else "")
+    return _list(session, [incident_of(row) for row in rows], found, _query(wanted, page=wanted.page + 1) if is_more else "", now)
 
 
-def _past(session: Session, wanted: WantedOnHome) -> _List:
+def _past(session: Session, wanted: WantedOnHome, now: datetime) -> _List:
     rows, cursor = listing.past(session, _filter(wanted), wanted.cursor, _MOST_PAST)
-    return _list(session, [incident_of(row) for row in rows], len(rows), _query(wanted, cursor=cursor) if cursor else "")
+    return _list(session, [incident_of(row) for row in rows], len(rows), _query(wanted, cursor=cursor) if cursor else "", now)
 
 
-def _list(session: Session, shown: Sequence[Incident], found: int, following: str) -> _List:
+def _list(session: Session, shown: Sequence[Incident], found: int, following: str, now: datetime) -> _List:
     ids = [one.id for one in shown]
     total = sum(queries.open_counts(session).values())
-    return _List(shown, total, found, following, queries.silences(session, ids), queries.went_other_ways(session, ids))
+    return _List(shown, total, found, following, queries.silences(session, ids, now), queries.went_other_ways(session, ids))
 
 
 def _filter(wanted: WantedOnHome) -> Filter:

@@ -78,7 +78,7 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
     with service.database.read() as session:
         version = listing.version(session, chosen)
         story = queries.story(session, chosen)
-        silence = queries.silences(session, [chosen]).get(chosen)
+        silence = queries.silences(session, [chosen], now).get(chosen)
         other_ways = queries.went_other_ways(session, [chosen])
     if story is None:
         return None
