@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import urljoin
 
+import nh3
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
@@ -21,6 +22,11 @@ _SHELLS = frozenset({"", "sh", "bash", "shell", "zsh", "ksh", "console", "shell-
 _LONGEST_READ = 65_536
 # What is longer is no text that a person reads; hostile markdown of this length takes seconds.
 _LONGEST_HTML = 262_144
+
+# What the renderer makes, and nothing else: a second wall, should the first one ever have a hole.
+_TAGS = {"p", "ul", "ol", "li", "pre", "code", "em", "strong", "s", "a", "img", "blockquote", "br", "hr", "mark"}
+_TAGS |= {"h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"}
+_ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "mark": {"class"}, "ol": {"start"}}
 
 
 class _Html(RendererHTML):
@@ -56,7 +62,13 @@ def to_html(section_text: str, values: Values, base: str = "") -> str:
     """
     if len(section_text) > _LONGEST_HTML:
         return f"<pre>{escape(section_text)}</pre>"
-    return str(_HTML.render(section_text, {"values": values, "base": base}))
+    return nh3.clean(
+        _HTML.render(section_text, {"values": values, "base": base}),
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes={"http", "https"},
+        link_rel=None,
+    )
 
 
 def to_plain(section_text: str, values: Values, base: str = "") -> str:

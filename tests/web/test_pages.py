@@ -71,7 +71,7 @@ async def test_an_incident_shows_its_runbook_with_the_commands_filled_in(url: st
         incident = await open_one(router, "HighErrorRate", labels={"namespace": "x; rm -rf /"})
         html = (await router.http.get(f"/incidents/{incident}")).text
     page = Seen(html)
-    assert """<code>kubectl logs -n <mark class="filled">&#x27;x; rm -rf /&#x27;</mark> deploy/<mark class="missing">""" in html
+    assert """<code>kubectl logs -n <mark class="filled">'x; rm -rf /'</mark> deploy/<mark class="missing">""" in html
     assert "/runbooks/a.md#higherrorrate-1" in page.all("a", "href")
     assert page.text.count("HighErrorRate") >= 3
     assert "Next: engineering in 15 min" in page.text
