@@ -9,21 +9,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from alertrouter import change_commands, delivery_commands, drill_command, routing_commands, runbook_commands
-from alertrouter.console import DEFAULT_BY, By, ask, fail, routing_or_fail, settings_or_fail
+from alertrouter import change_commands, delivery_commands, drill_command, incident_commands, routing_commands, runbook_commands
+from alertrouter.console import fail, routing_or_fail, settings_or_fail
 from alertrouter.routing import Routing
 from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, in_clear, unknown_variables
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
 db = typer.Typer(no_args_is_help=True, help="The database.")
-incidents = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 app.add_typer(db, name="db")
-app.add_typer(incidents, name="incidents")
+app.add_typer(incident_commands.app, name="incidents")
 app.add_typer(runbook_commands.app, name="runbooks")
 app.add_typer(routing_commands.config, name="config")
 app.add_typer(routing_commands.routes, name="routes")
@@ -155,59 +154,6 @@ def upgrade() -> None:
         database = Database(settings_or_fail().database_url)
         migrations.upgrade(database.engine)
         database.close()
-
-
-@incidents.command("list")
-def list_(
-    status: Annotated[str, typer.Option(help="open, triggered, acknowledged, resolved or all.")] = "open",
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-) -> None:
-    """List incidents, newest first."""
-    wanted: dict[str, Any] = {"limit": limit} | ({} if status == "all" else {"status": status})
-    for one in ask("GET", "/api/v1/incidents", params=wanted)["incidents"]:
-        typer.echo(f"{one['id']}  {one['severity']:<8}  {one['status']:<12}  {one['opened_at']}  {one['title']}")
-
-
-@incidents.command()
-def show(incident: str) -> None:
-    """Show one incident with its timeline and runbook."""
-    one = ask("GET", f"/api/v1/incidents/{incident}")
-    _brief(one)
-    for entry in one["timeline"]:
-        typer.echo(f"  {entry['at']}  {entry['text']}")
-    if one["runbook"]:
-        typer.echo(f"\n{one['runbook']['title']}  {one['runbook']['url']}\n\n{one['runbook']['markdown']}")
-
-
-@incidents.command()
-def ack(incident: str, by: By = DEFAULT_BY) -> None:
-    """Take an incident."""
-    _brief(ask("POST", f"/api/v1/incidents/{incident}/acknowledge", json={"by": by}))
-
-
-@incidents.command()
-def resolve(incident: str, by: By = DEFAULT_BY) -> None:
-    """Close an incident."""
-    _brief(ask("POST", f"/api/v1/incidents/{incident}/resolve", json={"by": by}))
-
-
-@incidents.command()
-def escalate(incident: str, step: Annotated[int | None, typer.Option()] = None, by: By = DEFAULT_BY) -> None:
-    """Take the next escalation step now, or the one with that number."""
-    body: dict[str, Any] = {"by": by} | ({} if step is None else {"step": step})
-    _brief(ask("POST", f"/api/v1/incidents/{incident}/escalate", json=body))
-
-
-@incidents.command()
-def snooze(incident: str, for_: Annotated[str, typer.Option("--for", help="15m, 1h30m ...")], by: By = DEFAULT_BY) -> None:
-    """Delay the next escalation steps."""
-    _brief(ask("POST", f"/api/v1/incidents/{incident}/snooze", json={"by": by, "for": for_}))
-
-
-def _brief(one: dict[str, Any]) -> None:
-    due = one["escalation"]["due_at"]
-    following = f"; next step at {due}" if due else ""
-    typer.echo(f"{one['id']}  {one['severity']}  {one['status']}  {one['title']}{following}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`alertrouter deliveries ...`: what PagerDuty refused or has not got yet, over the API of a running service."""
 
+import json
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -24,10 +25,15 @@ class State(StrEnum):
 def list_(
     state: Annotated[State, typer.Option(help="Which of them.")] = State.DEAD,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's JSON.")] = False,
 ) -> None:
     """List deliveries, newest first: by default the dead ones, with PagerDuty's own errors."""
     wanted: dict[str, Any] = {"limit": limit} | ({} if state is State.ALL else {"state": state.value})
-    for one in ask("GET", "/api/v1/deliveries", params=wanted)["deliveries"]:
+    found = ask("GET", "/api/v1/deliveries", params=wanted)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for one in found["deliveries"]:
         _brief(one)
 
 

@@ -1,6 +1,9 @@
 """The commands, as a person runs them."""
 
+import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -225,3 +228,34 @@ def test_the_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path) -> N
 def _alerts(port: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = httpx.get(f"http://127.0.0.1:{port}/sandbox/alerts").json()["alerts"]
     return found
+
+
+def test_incidents_and_deliveries_are_printed_as_json_for_programs(router: Router, tmp_path: Path) -> None:
+    [incident] = router.post(notification("NoRunbook", group="json")).json()["incidents"]
+    env = {"ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": "secret"}
+    for arguments, name in [
+        (("incidents", "list", "--json"), "incidents"),
+        (("incidents", "show", incident, "--json"), "timeline"),
+        (("incidents", "ack", incident, "--json"), "acknowledged_by"),
+        (("deliveries", "list", "--state", "all", "--json"), "deliveries"),
+    ]:
+        code, said = run(*arguments, cwd=tmp_path, **env)
+        assert (code, name in json.loads(said)) == (0, True), arguments
+
+
+def test_the_board_shows_what_is_open_until_it_is_interrupted(router: Router, tmp_path: Path) -> None:
+    router.post(notification("NoRunbook", group="board")).raise_for_status()
+    env = {**os.environ, "ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": "secret", "COLUMNS": "120"}
+    command = [sys.executable, "-m", "alertrouter.cli", "incidents", "watch", "--every", "0.2"]
+    ours, theirs = pty.openpty()
+    board = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm"})
+    shown = ""
+    while not ("NoRunbook on a" in shown and "nobody" in shown):
+        assert select.select([ours], [], [], 20)[0], shown
+        shown += os.read(ours, 65536).decode()
+    board.send_signal(signal.SIGINT)
+    while board.poll() is None and select.select([ours], [], [], 5)[0]:  # a terminal that nobody reads blocks its writer
+        os.read(ours, 65536)
+    assert board.wait(10) == 0
+    os.close(ours)
+    os.close(theirs)

@@ -38,6 +38,8 @@ FLOORS = [
         "drill_command",
         "delivery_commands",
         "change_commands",
+        "incident_commands",
+        "board",
     },
     {"cli"},
 ]

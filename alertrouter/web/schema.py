@@ -29,7 +29,7 @@ def _whole(value: object) -> object:
 
 Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=Annotated[str, Field(json_schema_extra={"format": "date-time"})])]
 Severity = Literal["critical", "error", "warning", "info"]
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=1000)]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),

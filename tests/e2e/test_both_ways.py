@@ -69,7 +69,7 @@ def test_what_people_do_there_is_done_here_and_nothing_is_sent_back(pair: Pair) 
     assert found["resolve_reason"] == "resolved by Bia in PagerDuty"
     texts = [entry["text"] for entry in found["timeline"]]
     assert "In PagerDuty reassigned to Rui by Bia" in texts
-    assert "In PagerDuty annotated by Bia" in texts
+    assert "In PagerDuty annotated by Bia: looking" in texts
     pair.do(theirs, "reopen")
     pair.becomes(ours, "triggered")
     assert [action for action, _ in pair.sandbox.actions()] == ["trigger"]

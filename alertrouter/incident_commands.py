@@ -1,0 +1,108 @@
+"""`alertrouter incidents ...`: the API of a running service from the terminal."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from alertrouter.console import DEFAULT_BY, By, ask
+
+app = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
+COLOURS = {"critical": "red", "error": "bright_red", "warning": "yellow", "info": "blue"}
+
+
+class Status(StrEnum):
+    """Which incidents."""
+
+    OPEN = "open"
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ALL = "all"
+
+
+@app.command("list")
+def list_(
+    status: Annotated[Status, typer.Option(help="Which of them.")] = Status.OPEN,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List incidents, newest first."""
+    wanted: dict[str, Any] = {"limit": limit} | ({} if status is Status.ALL else {"status": status.value})
+    found = ask("GET", "/api/v1/incidents", params=wanted)
+    if as_json:
+        _print(found)
+        return
+    for one in found["incidents"]:
+        severity = typer.style(f"{one['severity']:<8}", fg=COLOURS[one["severity"]])
+        typer.echo(f"{one['id']}  {severity}  {one['status']:<12}  {one['opened_at']}  {one['title']}")
+
+
+@app.command()
+def show(incident: str, as_json: AsJson = False) -> None:
+    """Show one incident with its timeline and runbook."""
+    one = ask("GET", f"/api/v1/incidents/{incident}")
+    if as_json:
+        _print(one)
+        return
+    _brief(one)
+    for entry in one["timeline"]:
+        typer.echo(f"  {entry['at']}  {entry['text']}")
+    if one["runbook"]:
+        typer.echo(f"\n{one['runbook']['title']}  {one['runbook']['url']}\n\n{one['runbook']['markdown']}")
+
+
+@app.command()
+def ack(incident: str, by: By = DEFAULT_BY, as_json: AsJson = False) -> None:
+    """Take an incident."""
+    _act(incident, "acknowledge", {"by": by}, as_json)
+
+
+@app.command()
+def resolve(incident: str, by: By = DEFAULT_BY, as_json: AsJson = False) -> None:
+    """Close an incident."""
+    _act(incident, "resolve", {"by": by}, as_json)
+
+
+@app.command()
+def escalate(
+    incident: str, step: Annotated[int | None, typer.Option()] = None, by: By = DEFAULT_BY, as_json: AsJson = False
+) -> None:
+    """Take the next escalation step now, or the one with that number."""
+    _act(incident, "escalate", {"by": by} | ({} if step is None else {"step": step}), as_json)
+
+
+@app.command()
+def snooze(
+    incident: str,
+    for_: Annotated[str, typer.Option("--for", help="15m, 1h30m ...")],
+    by: By = DEFAULT_BY,
+    as_json: AsJson = False,
+) -> None:
+    """Delay the next escalation steps."""
+    _act(incident, "snooze", {"by": by, "for": for_}, as_json)
+
+
+@app.command()
+def watch(every: Annotated[float, typer.Option(help="Seconds from one look to the next.", min=0.2)] = 2) -> None:
+    """A board of the open incidents, the most urgent first, until Ctrl-C."""
+    from alertrouter.board import show_board  # noqa: PLC0415 - slow to import
+
+    show_board(lambda: ask("GET", "/api/v1/incidents", params={"status": "open", "limit": 500})["incidents"], every)
+
+
+def _act(incident: str, action: str, body: dict[str, Any], as_json: bool) -> None:
+    one = ask("POST", f"/api/v1/incidents/{incident}/{action}", json=body)
+    (_print if as_json else _brief)(one)
+
+
+def _print(found: Any) -> None:
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def _brief(one: dict[str, Any]) -> None:
+    due = one["escalation"]["due_at"]
+    following = f"; next step at {due}" if due else ""
+    typer.echo(f"{one['id']}  {one['severity']}  {one['status']}  {one['title']}{following}")
