@@ -12,7 +12,7 @@ import httpx
 
 from alertrouter.alertmanager import fingerprint_of
 from alertrouter.incidents import NOBODY
-from alertrouter.routing import DRILL
+from alertrouter.routing import DRILL, DRILL_SOURCE
 
 _POLL_SECONDS = 0.05
 ALERT = "AlertrouterDrill"
@@ -108,7 +108,7 @@ class Drill:
         }
         body = {"groupKey": f"drill:{self._labels['drill_id']}", "receiver": "drill", "alerts": [alert]}
         headers = {"Authorization": f"Bearer {self._webhook_token}"} if self._webhook_token else {}
-        found: list[str] = self._ask("POST", "/webhooks/alertmanager/drill", json=body, headers=headers)["incidents"]
+        found: list[str] = self._ask("POST", f"/webhooks/alertmanager/{DRILL_SOURCE}", json=body, headers=headers)["incidents"]
         return found
 
     def _get(self, path: str) -> Any:

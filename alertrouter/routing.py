@@ -15,6 +15,7 @@ from alertrouter.incidents import NOBODY
 
 DRILL = "alertrouter_drill"
 """The label of a fire drill's alert: the target that is to be paged, empty for the default."""
+DRILL_SOURCE = "drill"
 Operator = Literal["=", "!=", "=~", "!~"]
 _CLASSIC = re.compile(r"\s*([A-Za-z_:][A-Za-z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
 _UTF8 = re.compile(

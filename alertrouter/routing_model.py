@@ -209,7 +209,5 @@ class File(_Model):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the file."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "alertrouter's routing file",
-    } | File.model_json_schema()
+    named = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "alertrouter's routing file"}
+    return named | {name: value for name, value in File.model_json_schema().items() if name not in named}

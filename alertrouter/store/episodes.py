@@ -8,11 +8,12 @@ from sqlmodel import Session, col
 
 from alertrouter.incidents.ids import first_id
 from alertrouter.report import Episode
+from alertrouter.routing import DRILL_SOURCE
 from alertrouter.tables import AlertRow, IncidentRow
 
 
 def since(session: Session, moment: datetime) -> Iterator[Episode]:
-    """The incidents that opened since then. Ids sort by time, so that those before cost nothing."""
+    """The incidents that opened since then, but for fire drills. Ids sort by time, so that those before cost nothing."""
     alert = (
         select(col(AlertRow.name))
         .where(col(AlertRow.incident_id) == IncidentRow.id)
@@ -29,7 +30,8 @@ def since(session: Session, moment: datetime) -> Iterator[Episode]:
         col(IncidentRow.resolved_by_person),
         col(IncidentRow.pages),
     )
-    rows = session.execute(query.where(col(IncidentRow.id) >= first_id(moment)))
+    wanted = (col(IncidentRow.id) >= first_id(moment), col(IncidentRow.source) != DRILL_SOURCE)
+    rows = session.execute(query.where(*wanted))
     for name, opened_at, acknowledged_at, resolved_at, by_person, pages in rows:
         steps = sum(page.step > 0 for page in pages)
         yield Episode(name or "", opened_at, acknowledged_at, resolved_at, by_person, len(pages), steps)
