@@ -21,6 +21,7 @@ check: $(READY)
 bench: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/page_latency.py
 	$(BIN)/python benchmarks/runbooks.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

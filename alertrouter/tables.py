@@ -39,6 +39,7 @@ class IncidentRow(SQLModel, table=True):
             postgresql_where=text("resolve_at IS NOT NULL"),
         ),
         Index("incident_status", "status", "id"),
+        Index("incident_open", "id", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
     )
 
     id: str = Field(primary_key=True, sa_type=Text)

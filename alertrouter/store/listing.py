@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, case
 from sqlmodel import Session, col, desc, func, select
 
+from alertrouter.store.queries import IS_OPEN
 from alertrouter.tables import DeliveryRow, IncidentRow, TimelineRow
 
-_OPEN = ("triggered", "acknowledged")
 _MOST_LOOKED_AT = 5000
 
 
@@ -24,8 +24,7 @@ class Filter:
 
 def open_ones(session: Session, wanted: Filter, limit: int, offset: int) -> tuple[Sequence[IncidentRow], int]:
     """Open incidents by severity, the oldest of each first, and how many there are."""
-    statuses = (wanted.status,) if wanted.status else _OPEN
-    conditions = [col(IncidentRow.status).in_(statuses), *_conditions(wanted)]
+    conditions = [IS_OPEN, *_conditions(wanted)]
     severities = case({"critical": 0, "error": 1, "warning": 2}, value=col(IncidentRow.severity), else_=3)
     query = select(IncidentRow).where(*conditions).order_by(severities, col(IncidentRow.opened_at), col(IncidentRow.id))
     found = session.exec(select(func.count()).select_from(IncidentRow).where(*conditions)).one()
@@ -60,7 +59,7 @@ def version(session: Session, incident_id: str | None) -> str:
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    found = [getattr(IncidentRow, name) == value for name in ("severity", "target") if (value := getattr(wanted, name))]
+    found = [getattr(IncidentRow, name) == value for name in ("status", "severity", "target") if (value := getattr(wanted, name))]
     if wanted.text:
         found.append(col(IncidentRow.title).icontains(wanted.text, autoescape=True))
     return found

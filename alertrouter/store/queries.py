@@ -25,6 +25,8 @@ from alertrouter.tables import (
     UnreadableRow,
 )
 
+IS_OPEN = col(IncidentRow.resolved_at).is_(None)
+"""The condition of the index `incident_open`, word by word: a million past incidents are not looked at for a few open ones."""
 MOST_MEMBERS = 1000
 HEARTBEAT = "heartbeat/"
 """What the subject of a lost heartbeat's incident begins with; a group key begins with a brace."""
@@ -61,9 +63,9 @@ def list_incidents(session: Session, wanted: Wanted) -> tuple[list[tuple[Inciden
     """Incidents with their sections, and the cursor of the next page."""
     query = select(IncidentRow, SectionRow).join(SectionRow, col(SectionRow.revision) == col(IncidentRow.section), isouter=True)
     if wanted.status == "open":
-        query = query.where(col(IncidentRow.status).in_(("triggered", "acknowledged")))
+        query = query.where(IS_OPEN)
     elif wanted.status:
-        query = query.where(col(IncidentRow.status) == wanted.status)
+        query = query.where(col(IncidentRow.status) == wanted.status, *([] if wanted.status == "resolved" else [IS_OPEN]))
     if wanted.severity:
         query = query.where(col(IncidentRow.severity) == wanted.severity)
     if wanted.alertname:
@@ -141,18 +143,16 @@ def oldest_pending(session: Session) -> datetime | None:
 
 def open_counts(session: Session) -> dict[str, int]:
     """How many incidents are open, by severity."""
-    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
-    query = select(IncidentRow.severity, func.count()).where(is_open).group_by(IncidentRow.severity)
+    query = select(IncidentRow.severity, func.count()).where(IS_OPEN).group_by(IncidentRow.severity)
     return dict(session.exec(query).all())
 
 
 def firing_counts(session: Session) -> tuple[int, int]:
     """How many alerts fire in open incidents: with a runbook section, and without."""
-    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
     query = (
         select(func.count(AlertRow.section), func.count())  # type: ignore[arg-type]
         .join(IncidentRow, col(IncidentRow.id) == col(AlertRow.incident_id))
-        .where(is_open, col(AlertRow.firing))
+        .where(IS_OPEN, col(AlertRow.firing))
     )
     covered, total = session.exec(query).one()
     return covered, total - covered
@@ -188,7 +188,7 @@ def unconfirmed(session: Session, before: datetime, most: int) -> list[DeliveryR
     query = (
         select(DeliveryRow)
         .join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id))
-        .where(col(IncidentRow.status).in_(("triggered", "acknowledged")))
+        .where(IS_OPEN)
         .where(DeliveryRow.action == "trigger", DeliveryRow.state == "sent", col(DeliveryRow.sent_at) < before)
         .where(col(DeliveryRow.unconfirmed_at).is_(None), ~linked)
     )
@@ -204,8 +204,8 @@ def pages_with_step_due(session: Session, now: datetime, most: int) -> dict[str,
 
 def open_pages(session: Session, most: int, cursor: str | None) -> dict[str, list[str]]:
     """The PagerDuty keys of open incidents, newest first, from those before `cursor` on."""
-    is_open = [col(IncidentRow.status).in_(("triggered", "acknowledged")), *([col(IncidentRow.id) < cursor] if cursor else [])]
-    query = select(IncidentRow.id, IncidentRow.pages).where(*is_open).order_by(desc(col(IncidentRow.id))).limit(most)
+    is_next = [col(IncidentRow.id) < cursor] if cursor else []
+    query = select(IncidentRow.id, IncidentRow.pages).where(IS_OPEN, *is_next).order_by(desc(col(IncidentRow.id))).limit(most)
     return {incident_id: [page.key for page in pages if not page.resolved] for incident_id, pages in session.exec(query)}
 
 
@@ -223,7 +223,7 @@ def stuck_pages(session: Session, before: datetime, most: int, cursor: str) -> l
     query = (
         select(DeliveryRow.incident_id, DeliveryRow.state, DeliveryRow.error)
         .join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id))
-        .where(col(IncidentRow.status).in_(("triggered", "acknowledged")), DeliveryRow.action == "trigger", ~asked)
+        .where(IS_OPEN, DeliveryRow.action == "trigger", ~asked)
         .where(is_late | (col(DeliveryRow.state) == "dead"), col(DeliveryRow.incident_id) > cursor)
         .order_by(col(DeliveryRow.incident_id), col(DeliveryRow.id))
         .limit(most)
@@ -253,11 +253,10 @@ def held_incidents(session: Session, source: str) -> dict[str, Held]:
 
     That of a lost heartbeat is not among them: no Alertmanager ever held its alert.
     """
-    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
     query = (
         select(IncidentRow.id, IncidentRow.notifications, HeldRow)
         .join(HeldRow, col(HeldRow.incident_id) == col(IncidentRow.id), isouter=True)
-        .where(is_open, IncidentRow.source == source, col(IncidentRow.firing) > 0)
+        .where(IS_OPEN, IncidentRow.source == source, col(IncidentRow.firing) > 0)
         .where(~col(IncidentRow.subject).startswith(HEARTBEAT))
         .order_by(col(IncidentRow.id))
     )
@@ -268,6 +267,5 @@ def held_incidents(session: Session, source: str) -> dict[str, Held]:
 def silences(session: Session, incident_ids: Sequence[str], now: datetime) -> dict[str, HeldRow]:
     """Those of these incidents that are open and silenced in Alertmanager."""
     mine = (col(HeldRow.incident_id).in_(incident_ids), col(HeldRow.silenced_until) > now)
-    is_open = col(IncidentRow.status).in_(("triggered", "acknowledged"))
-    query = select(HeldRow).join(IncidentRow, col(IncidentRow.id) == col(HeldRow.incident_id)).where(*mine, is_open)
+    query = select(HeldRow).join(IncidentRow, col(IncidentRow.id) == col(HeldRow.incident_id)).where(*mine, IS_OPEN)
     return {row.incident_id: row for row in session.exec(query)}
