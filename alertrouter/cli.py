@@ -6,22 +6,28 @@ database layer to be loaded.
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from alertrouter import change_commands, delivery_commands, drill_command, incident_commands, routing_commands, runbook_commands
+from alertrouter import (
+    change_commands,
+    database_commands,
+    delivery_commands,
+    drill_command,
+    incident_commands,
+    routing_commands,
+    runbook_commands,
+)
 from alertrouter.console import fail, routing_or_fail, settings_or_fail
+from alertrouter.database_commands import database_errors
 from alertrouter.routing import Routing
 from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, in_clear, unknown_variables
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
-db = typer.Typer(no_args_is_help=True, help="The database.")
-app.add_typer(db, name="db")
+app.add_typer(database_commands.app, name="db")
 app.add_typer(incident_commands.app, name="incidents")
 app.add_typer(runbook_commands.app, name="runbooks")
 app.add_typer(routing_commands.config, name="config")
@@ -54,24 +60,10 @@ def serve(host: Host = None, port: Port = None) -> None:
         structlog.get_logger().warning("a setting means nothing", variable=line)
     if settings.auth == "none" and (host or settings.host) not in _LOOPBACK:
         structlog.get_logger().warning("whoever reaches this address can read and press everything: see ALERTROUTER_AUTH")
-    with _database_errors():
+    with database_errors():
         service = Service(settings, routing)
         service.prepare()
     run(server(create_app(service), host or settings.host, port or settings.port))
-
-
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    """A database that cannot be reached ends the command with one line."""
-    from alertrouter.store.database import UnavailableError, is_unavailable
-
-    try:
-        yield
-    except Exception as problem:
-        if not (isinstance(problem, UnavailableError) or is_unavailable(problem)):
-            raise
-        cause = getattr(problem, "orig", None) or problem
-        fail(f"ALERTROUTER_DATABASE_URL: {str(cause).splitlines()[0]}")
 
 
 def _missing(settings: Settings, routing: Routing) -> list[str]:
@@ -142,18 +134,6 @@ def check() -> None:
     if problems:
         fail(*problems)
     typer.echo(f"all well: {len(routing.fingerprints())} targets, {len(library.shelf.documents)} runbooks")
-
-
-@db.command()
-def upgrade() -> None:
-    """Create the tables, or bring them up to date."""
-    from alertrouter.store import migrations
-    from alertrouter.store.database import Database
-
-    with _database_errors():
-        database = Database(settings_or_fail().database_url)
-        migrations.upgrade(database.engine)
-        database.close()
 
 
 if __name__ == "__main__":

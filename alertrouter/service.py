@@ -15,6 +15,7 @@ from alertrouter.inventory import Inventory
 from alertrouter.pagerduty.client import EventsClient
 from alertrouter.pagerduty.rest import RestClient
 from alertrouter.planning import Playbook
+from alertrouter.pruning import EVERY_SECONDS, Pruner
 from alertrouter.reconciler import Reconciler
 from alertrouter.reload import Files
 from alertrouter.rounds import repeat
@@ -76,6 +77,9 @@ class Service:
         self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
         self._run(self._fall_back())
         self._run(Inventory(self.database, self.writer, lambda: self.playbook).run())
+        if self.settings.retention:
+            pruner = Pruner(self.database, self.writer, self.settings.retention)
+            self._run(repeat(pruner.prune, EVERY_SECONDS, "old incidents cannot be forgotten"))
         self.files.on_change = self.worker.poke
         self._run(self.files.run())
         self._listen()

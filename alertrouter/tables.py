@@ -182,7 +182,7 @@ class PagerDutyPageRow(SQLModel, table=True):
     """
 
     __tablename__ = "pagerduty_page"
-    __table_args__ = (Index("pagerduty_page_incident", "pagerduty_id"),)
+    __table_args__ = (Index("pagerduty_page_incident", "pagerduty_id"), Index("pagerduty_page_ours", "incident_id"))
 
     dedup_key: str = Field(primary_key=True, sa_type=Text)
     pagerduty_id: str = Field(sa_type=Text)

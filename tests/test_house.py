@@ -26,6 +26,7 @@ FLOORS = [
         "reload",
         "fallback",
         "inventory",
+        "pruning",
     },
     {"service", "server", "sandbox"},
     {"web"},
@@ -40,6 +41,7 @@ FLOORS = [
         "change_commands",
         "incident_commands",
         "board",
+        "database_commands",
     },
     {"cli"},
 ]

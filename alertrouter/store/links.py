@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, literal_column, null, select, update
+from sqlalchemy import bindparam, func, literal_column, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
@@ -89,11 +89,6 @@ def warn_unconfirmed(tx: Transaction, delivery_id: int) -> bool:
     return tx.run_one(_warn, b_id=delivery_id, at=to_micros(tx.now)) > 0
 
 
-def forget(tx: Transaction, before: datetime) -> None:
-    """Forget webhooks that are older than PagerDuty's retries."""
-    tx.run(_forget, [{"before": to_micros(before)}])
-
-
 def _insert(postgres: bool, table: Any) -> Any:
     return (postgresql if postgres else sqlite).insert(table)
 
@@ -148,7 +143,3 @@ def _select_latest(_postgres: bool) -> ClauseElement:
 def _warn(_postgres: bool) -> ClauseElement:
     mine = (_delivery.c.id == bindparam("b_id"), _delivery.c.unconfirmed_at.is_(None))
     return update(_delivery).where(*mine).values(unconfirmed_at=bindparam("at"))
-
-
-def _forget(_postgres: bool) -> ClauseElement:
-    return delete(_webhook).where(_webhook.c.received_at < bindparam("before"))
