@@ -12,6 +12,8 @@ from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, SettingsError, load_settings
 
 By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
+COLOURS = {"critical": "red", "error": "bright_red", "warning": "yellow", "info": "blue"}
+"""The severities, the worst first."""
 DEFAULT_BY = os.environ.get("USER", "terminal")
 
 

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from alertrouter.console import DEFAULT_BY, By, ask
+from alertrouter.console import COLOURS, DEFAULT_BY, By, ask
 
 app = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
-COLOURS = {"critical": "red", "error": "bright_red", "warning": "yellow", "info": "blue"}
 
 
 class Status(StrEnum):

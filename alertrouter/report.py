@@ -13,7 +13,11 @@ NOISE_WITHIN = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """An incident as the report needs it. `pages` counts the times that somebody's phone rang, `escalations` those by steps."""
+    """An incident as the report needs it.
+
+    `acknowledged_at` is when somebody first took it. `pages` counts the times that somebody's phone rang, `escalations` those by
+    steps.
+    """
 
     alertname: str
     opened_at: datetime

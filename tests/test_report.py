@@ -81,6 +81,7 @@ async def test_the_report_is_a_page_pictures_csv_and_json(database_url: str, tmp
         await router.settled()
         router.clock.pass_(minutes=10)
         await router.http.post(f"/incidents/{first}/acknowledge", data={"by": "Ana"})
+        await router.post({**body("HighErrorRate"), "alerts": body("HighErrorRate", labels={"new": "one"})["alerts"]})
         router.clock.pass_(minutes=10)
         await router.http.post(f"/incidents/{first}/resolve")
         await router.settled()

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from alertrouter.incidents.ids import first_id
 from alertrouter.report import Episode
 from alertrouter.routing import DRILL_SOURCE
-from alertrouter.tables import AlertRow, IncidentRow
+from alertrouter.tables import AlertRow, IncidentRow, TimelineRow
 
 
 def since(session: Session, moment: datetime) -> Iterator[Episode]:
@@ -22,10 +22,16 @@ def since(session: Session, moment: datetime) -> Iterator[Episode]:
         .correlate(IncidentRow)
         .scalar_subquery()
     )
+    acknowledged = (
+        select(func.min(col(TimelineRow.at)))
+        .where(col(TimelineRow.incident_id) == IncidentRow.id, col(TimelineRow.kind) == "acknowledged")
+        .correlate(IncidentRow)
+        .scalar_subquery()
+    )
     query = select(
         alert,
         col(IncidentRow.opened_at),
-        col(IncidentRow.acknowledged_at),
+        acknowledged,
         col(IncidentRow.resolved_at),
         col(IncidentRow.resolved_by_person),
         col(IncidentRow.pages),

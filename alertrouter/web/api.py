@@ -34,7 +34,7 @@ from alertrouter.web.schema import (
     WantedIncidents,
     WantedSections,
 )
-from alertrouter.web.sign_in import ANYBODY, Viewer, viewer_of
+from alertrouter.web.sign_in.viewer import ANYBODY, Viewer, viewer_of
 
 ACTIONS = ("acknowledge", "resolve", "escalate", "snooze")
 _MOST_BODY = 64 * 1024

@@ -19,7 +19,7 @@ from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
 from alertrouter.web.openapi import openapi
 from alertrouter.web.origin import SameOrigin
-from alertrouter.web.sign_in import door_of
+from alertrouter.web.sign_in.doors import door_of
 
 _STATIC = Path(__file__).parent / "static"
 

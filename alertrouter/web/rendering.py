@@ -18,7 +18,7 @@ from alertrouter.moments import rfc3339
 from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.web.http import service_of
-from alertrouter.web.sign_in import ANYBODY, Viewer, ask, viewer_of
+from alertrouter.web.sign_in.viewer import ANYBODY, Viewer, ask, viewer_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
