@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench format lock e2e-deps clean
+.PHONY: demo test check bench screenshots format lock e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -22,6 +22,10 @@ bench: $(READY)
 	PYTHONPATH=tests $(BIN)/python benchmarks/page_latency.py
 	$(BIN)/python benchmarks/runbooks.py
 	PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
+
+# The pictures in the README.
+screenshots: $(READY)
+	PYTHONPATH=tests $(BIN)/python docs/screenshots.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
