@@ -126,10 +126,10 @@ class Worker:
         Where the last look is long ago, nobody could hear beats meanwhile, as after a start.
         """
         playbook = self._playbook()
-        was_away = time.monotonic() - self._watched_at > _AWAY_SECONDS
-        is_start = was_away or playbook.routing is not self._watched
+        is_start = playbook.routing is not self._watched
         if not (playbook.routing.heartbeats or is_start):
             return None
+        is_start |= time.monotonic() - self._watched_at > _AWAY_SECONDS
         wait = await self._writer.submit(look, Watch(playbook, is_start), seconds=None)
         self._watched, self._watched_at = playbook.routing, time.monotonic()
         return wait
