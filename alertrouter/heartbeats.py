@@ -4,6 +4,7 @@ There are few of them, so that every change looks at all of them in one transact
 """
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from alertrouter.store.database import Transaction
 from alertrouter.store.heartbeats import Heartbeat
 
 ALERT = "HeartbeatLost"
+_AWAY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,19 @@ def beat(tx: Transaction, beats: Sequence[Beat]) -> list[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A wish to look for lost heartbeats; `is_start` after a start or a change of the routing file."""
+    """A wish to look for lost heartbeats.
+
+    `looked_at` is when this process last looked by this routing, on its monotonic clock; None after a start or a change of the
+    routing file.
+    """
 
     playbook: Playbook
-    is_start: bool = False
+    looked_at: float | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Nobody could hear beats before now: it is asked when the look begins, which a slow database may have put off."""
+        return self.looked_at is None or time.monotonic() - self.looked_at > _AWAY_SECONDS
 
 
 def look(tx: Transaction, watches: Sequence[Watch]) -> list[timedelta | None]:

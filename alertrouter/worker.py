@@ -4,7 +4,6 @@ Each loop sleeps until something is due or a commit wakes it.
 """
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -29,7 +28,6 @@ from alertrouter.store.writer import OverloadedError, Writer
 MOST_IN_FLIGHT = 32
 POLL_SECONDS = 5.0
 STOP_SECONDS = 4.0
-_AWAY_SECONDS = 30.0
 _log = structlog.get_logger()
 
 
@@ -60,7 +58,7 @@ class Worker:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._paused: dict[str, float] = {}
         self._watched: Routing | None = None
-        self._watched_at = -math.inf
+        self._watched_at = 0.0
         self.last_cycle: dict[str, float] = {}
 
     def wake(self, transaction: Transaction) -> None:
@@ -121,16 +119,12 @@ class Worker:
         return min((wait for wait in waits if wait is not None), default=None)
 
     async def _look_for_heartbeats(self) -> timedelta | None:
-        """Once after a start, and after each change of the routing file, also where there are none: some may have been there.
-
-        Where the last look is long ago, nobody could hear beats meanwhile, as after a start.
-        """
+        """Once after a start, and after each change of the routing file, also where there are none: some may have been there."""
         playbook = self._playbook()
         is_start = playbook.routing is not self._watched
         if not (playbook.routing.heartbeats or is_start):
             return None
-        is_start |= time.monotonic() - self._watched_at > _AWAY_SECONDS
-        wait = await self._writer.submit(look, Watch(playbook, is_start), seconds=None)
+        wait = await self._writer.submit(look, Watch(playbook, None if is_start else self._watched_at), seconds=None)
         self._watched, self._watched_at = playbook.routing, time.monotonic()
         return wait
 

@@ -135,10 +135,14 @@ async def serve(app: Starlette) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def running(
-    database_url: str, folder: Path, env: Mapping[str, str] | None = None, routing: Routing | None = None
+    database_url: str,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    routing: Routing | None = None,
+    clock: HandClock | None = None,
 ) -> AsyncIterator[Running]:
-    """A service with the sample above for runbooks."""
-    clock = HandClock()
+    """A service with the sample above for runbooks. With the clock of one that ended, it is that service's next start."""
+    clock = clock or HandClock()
     runbooks = folder / "runbooks"
     runbooks.mkdir(exist_ok=True)
     (runbooks / "servico.md").write_text(RUNBOOK)

@@ -1,6 +1,7 @@
 """Heartbeats: a route whose alerts are to come, and what happens when they do not."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,18 +9,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import serving
-from alertrouter import heartbeats
+from alertrouter import heartbeats, intake
+from alertrouter.alertmanager import parse
 from alertrouter.clock import Clock
+from alertrouter.intake import Arrival
 from alertrouter.planning import Playbook
 from alertrouter.routing import Route, Routing, parse_matcher
 from alertrouter.runbooks.match import Index
 from alertrouter.service import Service
+from alertrouter.store import heartbeats as beats
 from alertrouter.store import queries
+from alertrouter.store.database import Database
 from processes import notification
-from serving import TARGETS, Running, until
+from serving import TARGETS, HandClock, Running, until
 
 WATCHDOG = Route((parse_matcher('alertname="Watchdog"'),), "oncall", heartbeat=timedelta(minutes=10), line=5)
 ROUTING = Routing(TARGETS, (WATCHDOG,), "oncall")
@@ -131,20 +137,17 @@ async def test_a_route_that_never_saw_a_beat_pages_one_interval_after_the_start(
 
 
 async def test_a_start_gives_an_overdue_heartbeat_its_interval_once(database_url: str, tmp_path: Path) -> None:
-    async with running(database_url, tmp_path, routing=ROUTING) as router:
+    clock = HandClock()
+    async with running(database_url, tmp_path, routing=ROUTING, clock=clock) as router:
         await router.post(beat())
-        await looked(router)
-        router.service.worker._watched = ROUTING
-        router.clock.pass_(minutes=30)  # nobody was there: as after a start
-        router.service.worker._watched = None
+    clock.pass_(minutes=30)
+    async with running(database_url, tmp_path, routing=ROUTING, clock=clock) as router:
+        assert await open_incidents(router) == []
+        clock.pass_(minutes=9)
         await looked(router)
         assert await open_incidents(router) == []
-        router.clock.pass_(minutes=9)
-        await looked(router)
-        assert await open_incidents(router) == []
-        router.clock.pass_(minutes=30)
-        router.service.worker._watched = None  # it is restarted again, and again
-        await looked(router)
+    clock.pass_(minutes=30)  # it is restarted again, and again
+    async with running(database_url, tmp_path, routing=ROUTING, clock=clock) as router:
         assert len(await open_incidents(router)) == 1
 
 
@@ -154,10 +157,6 @@ async def test_a_lost_heartbeat_survives_a_restart_and_pages_once(database_url: 
         router.clock.pass_(minutes=10)
         await looked(router)
         [incident] = await open_incidents(router)
-        router.service.worker._watched = None
-        router.clock.pass_(minutes=1)
-        await looked(router)
-        assert [one["id"] for one in await open_incidents(router)] == [incident["id"]]
         other = Service(router.service.settings, ROUTING, Clock(lambda: router.clock.now))
         await other.start()  # a second replica
         other.worker.poke()
@@ -193,25 +192,31 @@ async def test_alerts_beside_a_heartbeat_in_one_body_are_paged_as_ever(database_
 
 
 async def test_an_overdue_heartbeat_gets_its_interval_at_a_start_however_short_the_delay(url: str, tmp_path: Path) -> None:
-    async with running(url, tmp_path, routing=ROUTING) as router:
+    clock = HandClock()
+    async with running(url, tmp_path, routing=ROUTING, clock=clock) as router:
         await router.post(beat())
-        router.service.worker._watched = None  # as after a start
-        router.clock.pass_(minutes=10, seconds=20)
-        await looked(router)
+    clock.pass_(minutes=10, seconds=20)
+    async with running(url, tmp_path, routing=ROUTING, clock=clock) as router:
         assert await open_incidents(router) == []
-        router.clock.pass_(minutes=10)
+        clock.pass_(minutes=10)
         await looked(router)
         assert len(await open_incidents(router)) == 1
 
 
-async def test_nobody_could_hear_beats_while_nobody_could_look(url: str, tmp_path: Path) -> None:
-    async with running(url, tmp_path, routing=ROUTING) as router:
-        await router.post(beat())
-        await looked(router)
-        router.service.worker._watched_at -= 60  # the database was away, or the process stood still
-        router.clock.pass_(minutes=11)
-        await looked(router)
-        assert await open_incidents(router) == []
+@pytest.mark.parametrize(("seconds_away", "lost"), [(29, 1), (31, 0)])
+def test_nobody_could_hear_beats_while_nobody_could_look(url: str, seconds_away: int, lost: int) -> None:
+    """The database was away, or the process stood still, until this look began."""
+    clock = HandClock()
+    database = Database(url, Clock(lambda: clock.now))
+    playbook = Playbook(ROUTING, Index(), (), timedelta(), "http://x")
+    notification = parse(msgspec.json.encode(beat()), "default")
+    with database.transaction() as tx:
+        intake.receive(tx, [Arrival(notification, playbook)])
+    clock.pass_(minutes=11)
+    with database.transaction() as tx:
+        heartbeats.look(tx, [heartbeats.Watch(playbook, time.monotonic() - seconds_away)])
+        assert len([one for one in beats.load(tx) if one.incident_id]) == lost
+    database.close()
 
 
 @pytest.mark.parametrize(("interval", "minutes", "lost"), [(60, 11, 0), (60, 60, 1), (5, 4, 0), (5, 5, 1)])
@@ -276,7 +281,7 @@ async def test_a_replica_with_an_older_file_does_not_silence_a_lost_heartbeat_fo
         router.clock.pass_(minutes=10)
         await looked(router)
         older = Playbook(Routing(TARGETS, (), "oncall"), Index(), (), timedelta(), "http://x")
-        await router.service.writer.submit(heartbeats.look, heartbeats.Watch(older, is_start=True))
+        await router.service.writer.submit(heartbeats.look, heartbeats.Watch(older))
         await looked(router)
         router.clock.pass_(minutes=10)
         await looked(router)
