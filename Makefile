@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench screenshots format lock e2e-deps clean
+.PHONY: demo test check bench screenshots format lock release e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -35,6 +35,16 @@ format: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --extra postgres -o requirements.txt
 	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --extra dev -o requirements-dev.txt
+
+# Everything that a release consists of, in dist/, and proof that it can be installed; nothing is sent anywhere. The version is the tag's (v1.2.3).
+release: $(READY)
+	rm -rf dist
+	$(BIN)/hatchling build
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+	PYTHON=$(PYTHON) deploy/try-wheel.sh dist/*.whl dist/.venv
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/alertrouter.cdx.json dist/.venv/bin/python
+	rm -r dist/.venv
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 # What the end-to-end tests need from Debian; they are skipped, loudly, where it is absent.
 e2e-deps:

@@ -6,6 +6,7 @@ database layer to be loaded.
 
 import os
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -26,7 +27,7 @@ from alertrouter.routing import Routing
 from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, in_clear, unknown_variables
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Stands between Alertmanager and PagerDuty.")
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(database_commands.app, name="db")
 app.add_typer(incident_commands.app, name="incidents")
 app.add_typer(runbook_commands.app, name="runbooks")
@@ -39,6 +40,21 @@ app.command()(change_commands.change)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Host = Annotated[str | None, typer.Option(help="Address to listen on; default ALERTROUTER_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default ALERTROUTER_PORT.")]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alertrouter {version('alertrouter')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Stands between Alertmanager and PagerDuty."""
 
 
 @app.command()

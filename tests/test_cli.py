@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,8 @@ def test_the_board_shows_what_is_open_until_it_is_interrupted(router: Router, tm
     assert board.wait(10) == 0
     os.close(ours)
     os.close(theirs)
+
+
+def test_it_says_which_version_it_is(tmp_path: Path) -> None:
+    code, said = run("--version", cwd=tmp_path)
+    assert (code, said) == (0, f"alertrouter {version('alertrouter')}\n")
