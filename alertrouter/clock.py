@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 
+def elapsed() -> float:
+    """Seconds since some moment. They go on while the process is stopped and, on Linux, while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 def utc_now() -> datetime:
     """The process's clock, aware, UTC."""
     return datetime.now(UTC)

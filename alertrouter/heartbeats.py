@@ -48,7 +48,7 @@ def beat(tx: Transaction, beats: Sequence[Beat]) -> list[Change]:
         due_at = tx.now + (one.route.heartbeat or timedelta())
         known[key] = Heartbeat(key, route, one.source, one.alert.labels, tx.now, due_at, False, None)
         heartbeats.save(tx, known[key])
-    tx.wake_at(min(one.due_at for one in known.values()))
+    tx.timers = True
     return changes
 
 

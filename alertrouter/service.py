@@ -23,7 +23,8 @@ from alertrouter.routing import Routing
 from alertrouter.runbooks.library import Library
 from alertrouter.settings import Settings, in_clear
 from alertrouter.store import migrations
-from alertrouter.store.database import Database, Transaction
+from alertrouter.store.channel import Channel
+from alertrouter.store.database import Database, News, Transaction
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
@@ -39,6 +40,7 @@ class Service:
         self.database = Database(settings.database_url, clock)
         self.files = Files(settings, routing)
         self.bell = Bell()
+        self.channel = Channel(self.database, self._hear)
         self._stack = AsyncExitStack()
 
     @property
@@ -73,6 +75,7 @@ class Service:
         self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, self.reconciler.before_steps)
         self.writer.on_commit = self._committed
         self._run(self.worker.run())
+        self._run(self.channel.run())
         hears = self.settings.pagerduty_webhook_secrets or self.settings.pagerduty_api_token
         self._run(self.reconciler.run(self.settings.confirm_within if hears else None))
         self._run(self._fall_back())
@@ -88,8 +91,13 @@ class Service:
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
     def _committed(self, transaction: Transaction) -> None:
-        self.worker.wake(transaction)
-        self.bell.ring()
+        self._hear(transaction.news)
+        self.channel.tell(transaction.news)
+
+    def _hear(self, news: frozenset[News]) -> None:
+        self.worker.wake(news)
+        if news:
+            self.bell.ring()
 
     async def stop(self) -> None:
         """Let what is being sent and written end, within a few seconds, and close everything."""

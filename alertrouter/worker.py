@@ -13,21 +13,23 @@ import structlog
 
 from alertrouter import paging, telemetry
 from alertrouter.actions import MOST_TIMERS, fire_timers
-from alertrouter.clock import Clock
-from alertrouter.deliveries import Job
+from alertrouter.clock import Clock, elapsed
+from alertrouter.deliveries import Delivery, Job
 from alertrouter.forwarding import Forwarder
 from alertrouter.heartbeats import Watch, look
-from alertrouter.pagerduty.client import EventsClient
+from alertrouter.pagerduty.client import DEADLINE_SECONDS, EventsClient
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
 from alertrouter.planning import Playbook
 from alertrouter.routing import Routing
 from alertrouter.store import outbox
-from alertrouter.store.database import Transaction, UnavailableError
+from alertrouter.store.database import NEWS, News, UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
 
 MOST_IN_FLIGHT = 32
 POLL_SECONDS = 5.0
 STOP_SECONDS = 4.0
+YOUNG_SECONDS = 1.0
+"""A lease of this age is not asked about before sending: nobody can have taken it over."""
 _log = structlog.get_logger()
 
 
@@ -51,46 +53,39 @@ class Worker:
         self._clock = clock
         self._playbook = playbook
         self._before_steps = before_steps
-        self._deliveries_wake = asyncio.Event()
-        self._timers_wake = asyncio.Event()
+        self._wakes: dict[News, asyncio.Event] = {one: asyncio.Event() for one in ("deliveries", "timers", "changes")}
         self._forwarder = Forwarder(writer, client, playbook)
-        self._changes_wake = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._paused: dict[str, float] = {}
         self._watched: Routing | None = None
         self._watched_at = 0.0
         self.last_cycle: dict[str, float] = {}
 
-    def wake(self, transaction: Transaction) -> None:
-        """A commit may have made something due."""
-        if transaction.deliveries:
-            self._deliveries_wake.set()
-        if transaction.next_timer is not None:
-            self._timers_wake.set()
-        if transaction.changes:
-            self._changes_wake.set()
+    def wake(self, news: Collection[News]) -> None:
+        """A commit, here or on another replica, may have made something due."""
+        for one in self._wakes.keys() & news:
+            self._wakes[one].set()
 
     def poke(self) -> None:
         """Look at once whether something is due: the clock was set."""
-        self._deliveries_wake.set()
-        self._timers_wake.set()
-        self._changes_wake.set()
+        self.wake(NEWS)
 
     async def run(self) -> None:
         """Work until cancelled; what is being sent then has a few seconds to end."""
         try:
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._for_ever("deliveries", self._deliver, self._deliveries_wake))
-                loops.create_task(self._for_ever("timers", self._fire, self._timers_wake))
-                loops.create_task(self._for_ever("changes", self._forwarder.cycle, self._changes_wake))
+                loops.create_task(self._for_ever("deliveries", self._deliver))
+                loops.create_task(self._for_ever("timers", self._fire))
+                loops.create_task(self._for_ever("changes", self._forwarder.cycle))
         finally:
             if self._in_flight:
                 await asyncio.wait(self._in_flight, timeout=STOP_SECONDS)
             for task in self._in_flight:
                 task.cancel()
 
-    async def _for_ever(self, name: str, cycle: Callable[[], Awaitable[timedelta | None]], woken: asyncio.Event) -> None:
+    async def _for_ever(self, name: News, cycle: Callable[[], Awaitable[timedelta | None]]) -> None:
         """Go round, and wait for what the cycle says is next; no trouble ends the loop."""
+        woken = self._wakes[name]
         while True:
             woken.clear()
             try:
@@ -136,9 +131,10 @@ class Worker:
         paused = self._still_paused()
         known = routing.known_fingerprints()
         wish = outbox.Claim(free, routing.fingerprints(), known, routing.default_target, tuple(paused))
+        asked_at = elapsed()
         claimed = await self._writer.submit(outbox.claim, wish, seconds=None)
         for job in claimed.jobs:
-            task = asyncio.create_task(self._send(job))
+            task = asyncio.create_task(self._send(job, asked_at))
             self._in_flight.add(task)
             task.add_done_callback(self._done)
         if claimed.more:
@@ -148,7 +144,7 @@ class Worker:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        self._deliveries_wake.set()
+        self._wakes["deliveries"].set()
         if not task.cancelled() and (error := task.exception()):
             _log.error("an attempt could not be finished", error=repr(error))
 
@@ -158,9 +154,9 @@ class Worker:
         self._paused = {target: until for target, until in self._paused.items() if until > now}
         return self._paused
 
-    async def _send(self, job: Job) -> None:
+    async def _send(self, job: Job, asked_at: float) -> None:
         """One attempt: send with no transaction open, then record, for as long as the record takes."""
-        outcome = await self._attempt(job)
+        outcome = await self._attempt(job, asked_at)
         delay = backoff(job.delivery.attempts + 1, random.random())  # noqa: S311 - jitter
         if isinstance(outcome, Limited):
             delay = timedelta(seconds=outcome.retry_after) if outcome.retry_after else delay
@@ -178,13 +174,26 @@ class Worker:
                     raise
                 await asyncio.sleep(1)
 
-    async def _attempt(self, job: Job) -> Outcome:
+    async def _attempt(self, job: Job, asked_at: float) -> Outcome:
         playbook = self._playbook()
         key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
         if key is None:
             return Failed(f"no routing key is configured that {job.delivery.target} could be sent with", warn=True, reached=False)
         ack_url = playbook.ack_url(job.delivery.incident_id, self._clock.now())
-        return await self._client.send(paging.event(job, playbook.public_url, ack_url), key)
+        event = paging.event(job, playbook.public_url, ack_url)
+        return await self._client.send(event, key, is_ours=lambda: self._holds(job.delivery, asked_at))
+
+    async def _holds(self, delivery: Delivery, asked_at: float) -> bool:
+        """Whether nobody can have taken a lease over that was asked for at `asked_at`: this process may have been frozen since.
+
+        It has to last for one more attempt. If the database cannot be asked, our own clock says whether it does.
+        """
+        if elapsed() - asked_at < YOUNG_SECONDS:
+            return True
+        try:
+            return await self._writer.submit(outbox.holds, outbox.Hold(delivery, DEADLINE_SECONDS))
+        except (UnavailableError, OverloadedError):
+            return elapsed() - asked_at < outbox.LEASE_SECONDS - DEADLINE_SECONDS
 
     def _pause(self, job: Job, delay: timedelta) -> None:
         """PagerDuty limits a routing key: every target that uses it waits."""

@@ -1,7 +1,7 @@
 """Sending events to PagerDuty."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -14,7 +14,16 @@ EVENTS = "/v2/enqueue"
 CHANGES = "/v2/change/enqueue"
 _CONNECT_SECONDS = 3.0
 _TRIES = 3
+_FIRST_BYTE = "http11.send_request_headers.started"  # a step as httpcore names it
 _never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class _NotOursError(Exception):
+    """Somebody else sends it by now."""
+
+
+async def _always() -> bool:
+    return True
 
 
 class EventsClient:
@@ -33,16 +42,25 @@ class EventsClient:
             follow_redirects=False,
         )
 
-    async def send(self, event: Mapping[str, object], routing_key: str, path: str = EVENTS) -> Outcome:
+    async def send(
+        self,
+        event: Mapping[str, object],
+        routing_key: str,
+        path: str = EVENTS,
+        is_ours: Callable[[], Awaitable[bool]] = _always,
+    ) -> Outcome:
         """One attempt, within the deadline. Trouble is an outcome, never an exception.
 
-        `path` is EVENTS or CHANGES. Only a connection that was never made is tried again here; everything else is the caller's
+        `path` is EVENTS or CHANGES. `is_ours` is asked when the connection stands, just before the first byte: if it says no,
+        none goes out. Only a connection that was never made is tried again here; everything else is the caller's
         to repeat.
         """
         content = encode(event, routing_key)
         try:
             async with asyncio.timeout(self._deadline):
-                answer = await self._post(path, content)
+                answer = await self._post(path, content, is_ours)
+        except _NotOursError:
+            return Failed("the lease was over before it was sent", warn=False, reached=False)
         except _never_sent as error:
             return Failed(f"no connection: {type(error).__name__}", warn=False, reached=False)
         except TimeoutError:
@@ -56,7 +74,11 @@ class EventsClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _post(self, path: str, content: bytes) -> httpx.Response:
+    async def _post(self, path: str, content: bytes, is_ours: Callable[[], Awaitable[bool]]) -> httpx.Response:
+        async def before(step: str, _: object) -> None:
+            if step == _FIRST_BYTE and not await is_ours():
+                raise _NotOursError
+
         tries = AsyncRetrying(
             retry=retry_if_exception_type(_never_sent),
             stop=stop_after_attempt(_TRIES),
@@ -65,5 +87,5 @@ class EventsClient:
         )
         async for attempt in tries:
             with attempt:
-                return await self._http.post(self._base_url + path, content=content)
+                return await self._http.post(self._base_url + path, content=content, extensions={"trace": before})
         raise AssertionError("unreachable")

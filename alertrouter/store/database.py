@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 from sqlalchemy import bindparam, create_engine, event, func, select, text
@@ -28,6 +28,17 @@ WAIT_SECONDS = 3
 
 Statement = Callable[[bool], ClauseElement]
 """A statement for PostgreSQL (True) or for SQLite (False)."""
+
+
+News = Literal["deliveries", "timers", "changes", "pages"]
+"""What a commit may be news for: those that send, those that take steps, those that send changes on, open pages."""
+NEWS: frozenset[News] = frozenset(get_args(News))
+CONNECTION: Mapping[str, Any] = {
+    "connect_timeout": WAIT_SECONDS,
+    "tcp_user_timeout": WAIT_SECONDS * 1000,
+    "autocommit": True,
+}
+"""How every connection to PostgreSQL is made."""
 
 
 class UnavailableError(Exception):
@@ -138,17 +149,15 @@ class ConflictError(Exception):
 
 
 class Transaction:
-    """One write transaction. `now` is one moment for all of it.
-
-    `next_timer`, `deliveries` and `changes` tell the worker, after the commit, what it may wake up for.
-    """
+    """One write transaction. `now` is one moment for all of it. `news` says, after the commit, whom it may concern."""
 
     def __init__(self, database: Database, cursor: Any) -> None:
         self.database = database
         self.cursor = cursor
         self.deliveries = False
         self.changes = False
-        self.next_timer: datetime | None = None
+        self.timers = False
+        self.wrote = False
         self.after_commit: list[Callable[[], None]] = []
         self.now = self._now()
 
@@ -161,6 +170,7 @@ class Transaction:
         """Run a statement for each of many rows."""
         sql, own = self.database.compiled(statement)
         given = [{**own, **row} for row in rows] if own else list(rows)
+        self.wrote = self.wrote or bool(given)
         if len(given) == 1:
             self.cursor.execute(sql, given[0])
         elif given:
@@ -170,16 +180,23 @@ class Transaction:
         """Run a statement once; how many rows it changed."""
         sql, own = self.database.compiled(statement)
         self.cursor.execute(sql, own | values)
+        self.wrote = True
         return int(self.cursor.rowcount)
 
     def array(self, values: Iterable[str]) -> Any:
         """Values for `is_among`."""
         return list(values) if self.database.is_postgres else msgspec.json.encode(list(values)).decode()
 
-    def wake_at(self, moment: datetime | None) -> None:
-        """Note a timer that this transaction set."""
-        if moment is not None and (self.next_timer is None or moment < self.next_timer):
-            self.next_timer = moment
+    @property
+    def news(self) -> frozenset[News]:
+        """Whom this transaction may concern."""
+        concerned: dict[News, bool] = {
+            "deliveries": self.deliveries,
+            "timers": self.timers,
+            "changes": self.changes,
+            "pages": self.wrote,
+        }
+        return frozenset(one for one, is_concerned in concerned.items() if is_concerned)
 
     def _now(self) -> datetime:
         if not self.database.asks_server:
@@ -243,11 +260,5 @@ def _postgres_engine(url: URL) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": WAIT_SECONDS,
-            "tcp_user_timeout": WAIT_SECONDS * 1000,
-            "autocommit": True,
-            "options": options,
-            "prepare_threshold": 2,
-        },
+        connect_args={**CONNECTION, "options": options, "prepare_threshold": 2},
     )

@@ -32,6 +32,11 @@ def load(tx: Transaction, ids: Iterable[str]) -> list[State]:
     return _with_members(tx, tx.fetch(_select_by_id, ids=tx.array(ids)))
 
 
+def look_at(tx: Transaction, ids: Iterable[str]) -> list[State]:
+    """These incidents as they are, for what changes none of them: nobody is waited for."""
+    return _with_members(tx, tx.fetch(_select_unlocked, ids=tx.array(ids)))
+
+
 def save(tx: Transaction, changes: Sequence[Change]) -> None:
     """Write what was decided, in order. Several changes of one incident become one row."""
     opened = {change.state.incident.id for change in changes if change.opened}
@@ -49,14 +54,14 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     deliveries = [row for change in changes for row in _delivery_rows(tx, change)]
     tx.run(_insert_delivery, deliveries)
     tx.deliveries = tx.deliveries or bool(deliveries)
-    for incident in final.values():
-        tx.wake_at(incident.resolve_at or incident.due_at)
+    tx.timers = tx.timers or any(incident.resolve_at or incident.due_at for incident in final.values())
 
 
 def save_sections(tx: Transaction, sections: Iterable[Section]) -> None:
     """Keep the text of these sections; a revision that is there already stays."""
     names = [column.name for column in _section.columns]
-    tx.run(_insert_section, [{name: getattr(section, name) for name in names} for section in sections])
+    in_order = sorted(sections, key=lambda section: section.revision)
+    tx.run(_insert_section, [{name: getattr(section, name) for name in names} for section in in_order])
 
 
 def tell(tx: Transaction, incident_id: str, kind: str, **detail: Any) -> None:
@@ -126,8 +131,15 @@ def _select_latest(postgres: bool) -> ClauseElement:
 
 
 def _select_by_id(postgres: bool) -> ClauseElement:
-    wanted = is_among(_incident.c.id, "ids", postgres)
-    return select(*_incident_columns).where(wanted).order_by(_incident.c.id).with_for_update()
+    return _by_id(postgres).with_for_update()  # type: ignore[no-any-return]
+
+
+def _select_unlocked(postgres: bool) -> ClauseElement:
+    return _by_id(postgres)  # type: ignore[no-any-return]
+
+
+def _by_id(postgres: bool) -> Any:
+    return select(*_incident_columns).where(is_among(_incident.c.id, "ids", postgres)).order_by(_incident.c.id)
 
 
 def _select_members(postgres: bool) -> ClauseElement:

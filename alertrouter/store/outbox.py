@@ -70,7 +70,7 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
         key: Trigger(state, bool(unsure), fingerprint)
         for key, state, unsure, fingerprint in tx.fetch(_select_triggers, keys=tx.array({one.key for one in due}))
     }
-    states = {state.incident.id: state for state in incidents.load(tx, {one.incident_id for one in due})}
+    states = {state.incident.id: state for state in incidents.look_at(tx, {one.incident_id for one in due})}
     live: list[Delivery] = []
     over: list[Delivery] = []
     for one in due:
@@ -117,6 +117,25 @@ def section_from(row: Sequence[Any]) -> Section:
     """The section of a row (`_SECTION_COLUMNS`), as an incident keeps it."""
     revision, title, path, anchor, line, text, unread_line = row
     return Section(title, "", path, anchor, line, text, revision, policy_line=unread_line)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A question: is this delivery still leased to whoever claimed it so, for `seconds` of real time at least?"""
+
+    delivery: Delivery
+    seconds: float
+
+
+def holds(tx: Transaction, asked: Sequence[Hold]) -> list[bool]:
+    """By the database's clock and the fencing token."""
+    return [_holds(tx, one) for one in asked]
+
+
+def _holds(tx: Transaction, asked: Hold) -> bool:
+    needed = tx.now + tx.database.clock.simulated(asked.seconds)
+    rows = tx.fetch(_select_lease, id=asked.delivery.id, attempts=asked.delivery.attempts + 1, needed=to_micros(needed))
+    return bool(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +234,11 @@ def _lease(_postgres: bool) -> ClauseElement:
     """Until the attempt is recorded, it may have reached PagerDuty."""
     values: dict[str, Any] = {name: bindparam(name) for name in ("attempts", "due_at", "key_fingerprint")}
     return update(_delivery).where(_delivery.c.id == bindparam("b_id")).values(**values, unsure=True)
+
+
+def _select_lease(_postgres: bool) -> ClauseElement:
+    mine = (_delivery.c.id == bindparam("id"), _delivery.c.attempts == bindparam("attempts"), _delivery.c.state == _PENDING)
+    return select(_delivery.c.id).where(*mine, _delivery.c.due_at >= bindparam("needed"))
 
 
 def _write_record(_postgres: bool) -> ClauseElement:

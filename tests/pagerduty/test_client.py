@@ -59,3 +59,16 @@ async def test_a_server_that_is_not_there_has_certainly_not_been_reached() -> No
     async with client_of(f"http://127.0.0.1:{free_port()}") as client:
         outcome = await asyncio.wait_for(client.send(EVENT, KEY), 5)
         assert outcome == Failed("no connection: ConnectError", warn=False, reached=False)
+
+
+async def test_what_is_somebody_elses_by_the_time_the_connection_stands_does_not_go_out() -> None:
+    async def nobody() -> bool:
+        return False
+
+    sandbox = create_sandbox()
+    async with serve(sandbox) as url, client_of(url) as client:
+        assert await client.send(EVENT, KEY, is_ours=nobody) == Failed(
+            "the lease was over before it was sent", warn=False, reached=False
+        )
+        assert not sandbox.state.sandbox.received
+        assert await client.send(EVENT, KEY) == Sent()

@@ -48,6 +48,9 @@ class Box:
     async def record(self, job: Job, outcome: Outcome) -> bool:
         return await self.writer.submit(outbox.record, outbox.Attempt(job.delivery, outcome, timedelta(seconds=1)))
 
+    async def holds(self, job: Job, seconds: float) -> bool:
+        return await self.writer.submit(outbox.holds, outbox.Hold(job.delivery, seconds))
+
     async def act(self, incident: str, event: Any) -> None:
         await self.writer.submit(act, Action(incident, event))
 
@@ -103,6 +106,22 @@ async def test_the_record_of_a_lease_that_was_taken_over_changes_nothing(databas
         assert await box.record(other, Sent())
         box.clock.pass_(hours=1)
         assert await box.claim() == []
+
+
+async def test_a_lease_is_held_while_it_lasts_for_one_more_attempt_and_nobody_has_taken_it_over(database_url: str) -> None:
+    async with boxed(database_url) as box:
+        await box.notify(notification())
+        [frozen] = await box.claim()
+        attempt = outbox.LEASE_SECONDS / 2
+        assert await box.holds(frozen, attempt)
+        box.clock.pass_(seconds=attempt + 1)
+        assert not await box.holds(frozen, attempt)
+        box.clock.pass_(seconds=attempt)
+        [other] = await box.claim()
+        assert not await box.holds(frozen, attempt)
+        assert await box.holds(other, attempt)
+        await box.record(other, Sent())
+        assert not await box.holds(other, attempt)
 
 
 async def test_events_of_one_key_go_one_at_a_time_in_their_order(database_url: str) -> None:
