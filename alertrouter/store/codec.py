@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -82,6 +83,24 @@ INCIDENT_COLUMNS = tuple(
 )
 _PLAIN = tuple(name for name in INCIDENT_COLUMNS if not name.startswith("policy_"))
 _INCIDENT_DECODERS = {name: bool if name in _BOOLEANS and name != "firing" else _decoder_of(name) for name in _PLAIN}
+COUNTERS = ("receiver", "external_url", "notifications", "firing", "resolved", "truncated")
+"""What a notification sets also when it tells nothing new."""
+_COUNTER_PLACES = tuple((INCIDENT_COLUMNS.index(name), name) for name in COUNTERS)
+but_for_counters = attrgetter(*(field.name for field in fields(Incident) if field.name not in COUNTERS))
+"""All the rest of an incident."""
+
+
+def counters_row(incident: Incident) -> Row:
+    """The counters and, as `b_id`, whose they are."""
+    return {"b_id": incident.id} | {name: getattr(incident, name) for name in COUNTERS}
+
+
+def counted(row: tuple[Any, ...], incident: Incident) -> tuple[Any, ...]:
+    """A row that holds INCIDENT_COLUMNS, with this incident's counters."""
+    values = list(row)
+    for place, name in _COUNTER_PLACES:
+        values[place] = getattr(incident, name)
+    return tuple(values)
 
 
 def incident_row(incident: Incident) -> Row:

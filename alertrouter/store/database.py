@@ -21,7 +21,9 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 from sqlmodel import Session
 
 from alertrouter.clock import Clock
+from alertrouter.incidents import State
 from alertrouter.moments import from_micros
+from alertrouter.store.recent import Recent, Row
 
 WAIT_SECONDS = 3
 """How long a statement waits for a lock: short enough for a 503 within 5 s."""
@@ -58,6 +60,7 @@ class Database:
         self.asks_server = self.is_postgres and clock is None
         self.engine = _postgres_engine(parsed) if self.is_postgres else _sqlite_engine(parsed)
         self._writer: PoolProxiedConnection | None = None
+        self.recent = Recent()
         self._compiled: dict[Statement, tuple[str, dict[str, Any]]] = {}
         self._readers = threading.Condition()
         self._reading = 0
@@ -93,6 +96,7 @@ class Database:
             try:
                 yield transaction
                 transaction.cursor.execute("COMMIT")
+                self.recent.take_in(transaction.seen)
             except BaseException:
                 self._abandon()
                 raise
@@ -139,6 +143,7 @@ class Database:
 
     def _abandon(self) -> None:
         """Roll back by closing: the one way that works whatever went wrong."""
+        self.recent.clear()
         if self._writer is not None:
             self._writer.invalidate()
             self._writer = None
@@ -149,7 +154,10 @@ class ConflictError(Exception):
 
 
 class Transaction:
-    """One write transaction. `now` is one moment for all of it. `news` says, after the commit, whom it may concern."""
+    """One write transaction. `now` is one moment for all of it.
+
+    `news` says, after the commit, whom it may concern. `seen` are the incidents that it read and wrote, as they are now.
+    """
 
     def __init__(self, database: Database, cursor: Any) -> None:
         self.database = database
@@ -159,6 +167,7 @@ class Transaction:
         self.timers = False
         self.wrote = False
         self.after_commit: list[Callable[[], None]] = []
+        self.seen: dict[str, tuple[Row, State]] = {}
         self.now = self._now()
 
     def fetch(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:

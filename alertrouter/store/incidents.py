@@ -1,6 +1,6 @@
 """Incidents in the database: load those that a batch is about, and write what was decided."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -40,21 +40,46 @@ def look_at(tx: Transaction, ids: Iterable[str]) -> list[State]:
 def save(tx: Transaction, changes: Sequence[Change]) -> None:
     """Write what was decided, in order. Several changes of one incident become one row."""
     opened = {change.state.incident.id for change in changes if change.opened}
-    final = {change.state.incident.id: change.state.incident for change in changes}
-    members = {(change.state.incident.id, one.fingerprint): one for change in changes for one in change.changed}
-    new = [codec.incident_row(incident) for incident in final.values() if incident.id in opened]
+    final = {change.state.incident.id: change.state for change in changes}
+    repeats = [state for state in final.values() if _is_repeat(tx, state.incident)]
+    for state in repeats:
+        del final[state.incident.id]
+    rows = {name: codec.incident_row(state.incident) for name, state in final.items()}
+    new = [row for name, row in rows.items() if name in opened]
     newest = {row["key"]: row["id"] for row in new}
     for row in new:
         row["latest"] = newest[row["key"]] == row["id"]
     tx.run(_retire, [{"retired": row["key"]} for row in new if row["previous"]])
-    tx.run(_update, [_for_update(incident) for incident in final.values() if incident.id not in opened])
+    tx.run(_count, [codec.counters_row(state.incident) for state in repeats])
+    tx.run(_update, [_for_update(row) for name, row in rows.items() if name not in opened])
     tx.run(_insert, sorted(new, key=lambda row: str(row["key"])))
+    _see(tx, repeats, rows, final)
+    _save_parts(tx, changes)
+    tx.timers = tx.timers or any(state.incident.resolve_at or state.incident.due_at for state in final.values())
+
+
+def _is_repeat(tx: Transaction, incident: Incident) -> bool:
+    """Whether the notifications told nothing new, as most of them: a few numbers are written then, and no index changes."""
+    seen = tx.seen.get(incident.id)
+    return seen is not None and codec.but_for_counters(seen[1].incident) == codec.but_for_counters(incident)
+
+
+def _see(tx: Transaction, repeats: Sequence[State], rows: Mapping[str, codec.Row], states: Mapping[str, State]) -> None:
+    """Note what the rows are now; see `alertrouter.store.recent`."""
+    for state in repeats:
+        before, _ = tx.seen[state.incident.id]
+        tx.seen[state.incident.id] = (codec.counted(before, state.incident), state)
+    for name, row in rows.items():
+        tx.seen[name] = (tuple(row[column] for column in codec.INCIDENT_COLUMNS), states[name])
+
+
+def _save_parts(tx: Transaction, changes: Sequence[Change]) -> None:
+    members = {(change.state.incident.id, one.fingerprint): one for change in changes for one in change.changed}
     tx.run(_upsert_member, [codec.member_row(incident_id, member) for (incident_id, member) in _by_incident(members)])
     tx.run(_insert_entry, [row for change in changes for row in _timeline_rows(tx, change)])
     deliveries = [row for change in changes for row in _delivery_rows(tx, change)]
     tx.run(_insert_delivery, deliveries)
     tx.deliveries = tx.deliveries or bool(deliveries)
-    tx.timers = tx.timers or any(incident.resolve_at or incident.due_at for incident in final.values())
 
 
 def save_sections(tx: Transaction, sections: Iterable[Section]) -> None:
@@ -71,22 +96,25 @@ def tell(tx: Transaction, incident_id: str, kind: str, **detail: Any) -> None:
 
 
 def _with_members(tx: Transaction, rows: list[tuple[Any, ...]]) -> list[State]:
-    incidents = [codec.incident_from(row) for row in rows]
-    members: dict[str, dict[str, Member]] = {incident.id: {} for incident in incidents}
-    if incidents:
-        for incident_id, *row in tx.fetch(_select_members, ids=tx.array(members)):
-            member = codec.member_from(row)
+    recent = tx.database.recent
+    states = {row[0]: recent.get(row) for row in rows}
+    members: dict[str, dict[str, Member]] = {incident_id: {} for incident_id, state in states.items() if state is None}
+    if members:
+        for incident_id, *values in tx.fetch(_select_members, ids=tx.array(members)):
+            member = codec.member_from(values)
             members[incident_id][member.fingerprint] = member
-    return [State(incident, members[incident.id]) for incident in incidents]
+    for row in rows:
+        state = states[row[0]] or State(codec.incident_from(row), members[row[0]])
+        tx.seen[row[0]] = (row, state)
+    return [tx.seen[row[0]][1] for row in rows]
 
 
 def _by_incident(members: dict[tuple[str, str], Member]) -> list[tuple[str, Member]]:
     return [(incident_id, member) for (incident_id, _), member in sorted(members.items(), key=lambda item: item[0])]
 
 
-def _for_update(incident: Incident) -> codec.Row:
-    row = codec.incident_row(incident)
-    return {"b_id": incident.id} | {name: row[name] for name in _CHANGEABLE}
+def _for_update(row: codec.Row) -> codec.Row:
+    return {"b_id": row["id"]} | {name: row[name] for name in _CHANGEABLE}
 
 
 def _timeline_rows(tx: Transaction, change: Change) -> list[codec.Row]:
@@ -157,6 +185,11 @@ def _insert(_postgres: bool) -> ClauseElement:
 
 def _update(_postgres: bool) -> ClauseElement:
     values: dict[str, Any] = {name: bindparam(name) for name in _CHANGEABLE}
+    return update(_incident).where(_incident.c.id == bindparam("b_id")).values(values)
+
+
+def _count(_postgres: bool) -> ClauseElement:
+    values: dict[str, Any] = {name: bindparam(name) for name in codec.COUNTERS}
     return update(_incident).where(_incident.c.id == bindparam("b_id")).values(values)
 
 
