@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from alertrouter import telemetry
+from alertrouter import logs, telemetry
 from alertrouter.incidents import Change, Event, NothingLeftError, Ticked, decide
-from alertrouter.store import incidents, timers
+from alertrouter.store import incidents, timers, traces
 from alertrouter.store.database import Transaction
+from alertrouter.traces import span
 
 MOST_TIMERS = 500
 
@@ -60,14 +61,32 @@ def fire_timers(tx: Transaction, wishes: Sequence[Collection[str] | None]) -> li
     A wish may name the incidents whose steps may be taken: PagerDuty was asked about those alone.
     """
     ids = timers.due(tx, MOST_TIMERS, wishes[0])
-    changes = [change for state in incidents.load(tx, ids) for change in decide(state, Ticked(), tx.now)] if ids else []
-    save(tx, changes)
+    if ids:
+        _tick(tx, ids)
     next_due = timers.next_due(tx)
     return [Fired(len(ids), next_due - tx.now if next_due else None)] * len(wishes)
 
 
-def save(tx: Transaction, changes: list[Change]) -> None:
-    """Write decisions, and count them once they are committed."""
+def _tick(tx: Transaction, ids: Sequence[str]) -> None:
+    changes = [change for state in incidents.load(tx, ids) for change in decide(state, Ticked(), tx.now)]
+    contexts = traces.recall(tx, ids)
+    if not contexts:
+        save(tx, changes)
+        return
+    for change in changes:
+        incident = change.state.incident
+        with span("timer", parent=traces.of_incident(contexts, incident.id), incident=incident.id, step=incident.step) as trace:
+            save(tx, [change], trace)
+            traces.remember(tx, [change], trace)
+
+
+def save(tx: Transaction, changes: Sequence[Change], trace: str = "") -> None:
+    """Write decisions; count and tell them once they are committed."""
     if changes:
         incidents.save(tx, changes)
-        tx.after_commit.append(lambda: telemetry.count_changes(changes))
+        tx.after_commit.append(lambda: _tell(changes, trace))
+
+
+def _tell(changes: Sequence[Change], trace: str) -> None:
+    telemetry.count_changes(changes, trace)
+    logs.tell(changes, trace)

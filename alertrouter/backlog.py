@@ -1,5 +1,6 @@
-"""What PagerDuty has not got, in numbers."""
+"""What is open, and what PagerDuty has not got, in numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alertrouter.store import queries
@@ -8,17 +9,26 @@ from alertrouter.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many deliveries are pending and dead, and for how many seconds the oldest pending one has been owed, 0 if none is."""
+    """How many deliveries are pending and dead, and for how many seconds the oldest pending one has been owed, 0 if none is.
+
+    `open` counts the open incidents by severity and target. `skew_seconds` is how far this process's clock is ahead of the
+    database's.
+    """
 
     pending: int
     dead: int
     oldest_seconds: float
+    open: Mapping[tuple[str, str], int]
+    skew_seconds: float
 
 
 def measure(database: Database) -> Backlog:
     """Read the backlog as it is now; the counts cost as much as there are such rows, whatever was sent before."""
     now = database.read_now()
+    skew = (database.clock.now() - now).total_seconds() if database.asks_server else 0.0
     with database.read() as session:
         counts = queries.delivery_counts(session)
         oldest = queries.oldest_pending(session)
-    return Backlog(counts["pending"], counts["dead"], max((now - oldest).total_seconds(), 0.0) if oldest else 0.0)
+        is_open = queries.open_counts(session)
+    owed = max((now - oldest).total_seconds(), 0.0) if oldest else 0.0
+    return Backlog(counts["pending"], counts["dead"], owed, is_open, skew)

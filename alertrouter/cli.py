@@ -62,7 +62,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     """Run the service; its database is created or migrated first."""
     import structlog
 
-    from alertrouter import telemetry
+    from alertrouter import logs, traces
     from alertrouter.server import run, server
     from alertrouter.service import Service
     from alertrouter.web.app import create_app
@@ -71,7 +71,11 @@ def serve(host: Host = None, port: Port = None) -> None:
     routing = routing_or_fail(settings)
     if problem := _missing(settings, routing):
         fail(*problem)
-    telemetry.configure_logs(settings.log_format)
+    logs.configure(settings.log_format)
+    try:
+        traces.start()
+    except traces.TracesError as problem:
+        fail(str(problem))
     for line in unknown_variables(dict(os.environ)):
         structlog.get_logger().warning("a setting means nothing", variable=line)
     if settings.auth == "none" and (host or settings.host) not in _LOOPBACK:
@@ -79,7 +83,10 @@ def serve(host: Host = None, port: Port = None) -> None:
     with database_errors():
         service = Service(settings, routing)
         service.prepare()
-    run(server(create_app(service), host or settings.host, port or settings.port))
+    try:
+        run(server(create_app(service), host or settings.host, port or settings.port))
+    finally:
+        traces.stop()
 
 
 def _missing(settings: Settings, routing: Routing) -> list[str]:

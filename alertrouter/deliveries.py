@@ -39,13 +39,16 @@ class Trigger:
 class Job:
     """A delivery that was claimed, with all that its event is built from. `delivery` is the row before the claim.
 
-    `key_fingerprint` is that of the routing key to send with, None if the target has none.
+    `key_fingerprint` is that of the routing key to send with, None if the target has none; `owed_for` is how long the delivery
+    had been owed when it was claimed; `trace` the context of what caused it, empty where nothing is traced.
     """
 
     delivery: Delivery
     state: State
     sections: dict[str, Section]
     key_fingerprint: str | None
+    owed_for: timedelta = timedelta()
+    trace: str = ""
 
 
 def is_superseded(action: Action, trigger: Trigger, *, is_open: bool, is_acknowledged: bool) -> bool:

@@ -15,7 +15,7 @@ import typer
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from alertrouter import telemetry
+from alertrouter import logs
 from alertrouter.alertmanager import fingerprint_of
 from alertrouter.bundled import bundled
 from alertrouter.clock import Clock, fast_clock
@@ -32,7 +32,7 @@ _NAMES = {"oncall": (), "engineering": ("engenharia",), "dba": ("DBA",)}
 
 def run_demo(speed: float, port: int) -> None:
     """Serve until interrupted; the story starts by itself. Nothing is left behind."""
-    telemetry.configure_logs("console", level="ERROR")
+    logs.configure("console", level="ERROR")
     clock = fast_clock(speed)
     with tempfile.TemporaryDirectory(prefix="alertrouter-demo-") as folder:
         url = f"http://{HOST}:{port}"

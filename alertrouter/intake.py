@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from alertrouter import heartbeats, telemetry
+from alertrouter import heartbeats, logs, telemetry
 from alertrouter.alertmanager import Alert, Notification
 from alertrouter.heartbeats import Beat
 from alertrouter.incidents import Change, Incident, Key, Notified, State, decide
 from alertrouter.pagerduty.events import severity_of
 from alertrouter.planning import Playbook
 from alertrouter.runbooks.section import Section
-from alertrouter.store import incidents, unreadable
+from alertrouter.store import incidents, traces, unreadable
 from alertrouter.store.codec import incident_key, subject_key
 from alertrouter.store.database import ConflictError, Transaction
 
@@ -23,25 +23,39 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A notification, and what routing and the runbooks said when it came."""
+    """A notification, and what routing and the runbooks said when it came; `trace` is its context, if it is traced."""
 
     notification: Notification
     playbook: Playbook
+    trace: str = ""
 
 
 def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
     """Decide and write many notifications; for each, the ids of the incidents that it belongs to."""
     batch = _Batch(tx, arrivals)
-    answers = [batch.apply(arrival) for arrival in arrivals]
+    answers: list[list[str]] = []
+    made: list[tuple[Arrival, list[Change]]] = []
+    for arrival in arrivals:
+        before = len(batch.changes)
+        answers.append(batch.apply(arrival))
+        made.append((arrival, batch.changes[before:]))
     batch.confirm()
-    batch.changes += heartbeats.beat(tx, batch.beats)
+    back = heartbeats.beat(tx, batch.beats)
     incidents.save_sections(tx, batch.sections.values())
-    incidents.save(tx, batch.changes)
-    notifications = [arrival.notification for arrival in arrivals]
-    unreadable.keep(tx, notifications)
-    tx.after_commit.append(lambda: telemetry.count_intake(notifications, batch.changes))
-    tx.after_commit.append(lambda: _warn_of_unknown_severities(batch.changes))
+    incidents.save(tx, [*batch.changes, *back])
+    unreadable.keep(tx, [arrival.notification for arrival in arrivals])
+    for arrival, changes in made:
+        traces.remember(tx, changes, arrival.trace)
+    tx.after_commit.append(lambda: _tell(made, back))
     return answers
+
+
+def _tell(made: Sequence[tuple[Arrival, Sequence[Change]]], back: Sequence[Change]) -> None:
+    telemetry.count_intake([(arrival.notification, changes) for arrival, changes in made])
+    for changes, trace in (*((changes, arrival.trace) for arrival, changes in made if changes), (back, "")):
+        telemetry.count_changes(changes, trace)
+        logs.tell(changes, trace)
+        _warn_of_unknown_severities(changes)
 
 
 def _warn_of_unknown_severities(changes: Sequence[Change]) -> None:

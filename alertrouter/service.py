@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
+from importlib.metadata import version
 
 import structlog
 
@@ -87,10 +88,12 @@ class Service:
         self._run(self.files.run())
         self._listen()
         self._run(repeat(self._measure, _MEASURE_SECONDS, "the figures for the metrics cannot be read"))
+        telemetry.BUILD.labels(version("alertrouter"), "postgresql" if self.database.is_postgres else "sqlite").set(1)
         files = len(self.library.shelf.documents)
         _log.info("at work", url=self.base_url, targets=len(self.playbook.routing.targets), runbooks=files)
 
     def _committed(self, transaction: Transaction) -> None:
+        telemetry.count_batch(transaction.size, transaction.seconds)
         self._hear(transaction.news)
         self.channel.tell(transaction.news)
 
@@ -132,6 +135,8 @@ class Service:
         telemetry.count_coverage(found.firing, len(found.known), len(found.uncovered))
         owed = await asyncio.to_thread(backlog.measure, self.database)
         telemetry.count_outbox(owed.pending, owed.dead, owed.oldest_seconds)
+        telemetry.count_open(owed.open, self.playbook.routing.targets)
+        telemetry.CLOCK_SKEW.set(owed.skew_seconds)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

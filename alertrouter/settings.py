@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["json", "console"] | None = None
     retention: Duration = timedelta(days=90)
     max_body: Size = 64 * 1024**2
     auth: Literal["none", "basic", "proxy", "oidc"] = "none"

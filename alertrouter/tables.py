@@ -191,6 +191,18 @@ class PagerDutyPageRow(SQLModel, table=True):
     told_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
+class TraceRow(SQLModel, table=True):
+    """The trace context (`traceparent`) of what had an event sent, the newest with this key and action; where traces are on."""
+
+    __tablename__ = "trace"
+    __table_args__ = (Index("trace_incident", "incident_id"),)
+
+    dedup_key: str = Field(primary_key=True, sa_type=Text)
+    action: str = Field(primary_key=True, sa_type=Text)
+    incident_id: str = Field(sa_type=Text)
+    context: str = Field(sa_type=Text)
+
+
 class PagerDutyWebhookRow(SQLModel, table=True):
     """A webhook that was heard: PagerDuty sends each at least once."""
 

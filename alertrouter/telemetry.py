@@ -1,21 +1,25 @@
-"""Logs and metrics."""
+"""Metrics, by Prometheus's naming rules. Labels are bounded: no alert's text is in them."""
 
-import logging
-import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Literal
+from collections import Counter as Counts
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from alertrouter import traces
 from alertrouter.alertmanager import Notification
 from alertrouter.incidents import Change
+from alertrouter.incidents.draft import SEVERITIES
 
-NOTIFICATIONS = Counter("alertrouter_notifications_total", "Notifications received, by what became of them.", ["outcome"])
+NOTIFICATIONS = Counter(
+    "alertrouter_notifications_total",
+    "Notifications received, by source and what they did: opened or changed an incident, repeated what was known, were refused.",
+    ["source", "outcome"],
+)
 ALERTS = Counter("alertrouter_alerts_total", "Alerts in accepted notifications.", ["status"])
 UNREADABLE = Counter("alertrouter_unreadable_alerts_total", "Alerts that could not be read.")
-OPENED = Counter("alertrouter_incidents_opened_total", "Incidents opened.", ["severity"])
+OPENED = Counter("alertrouter_incidents_opened_total", "Incidents opened.", ["severity", "target"])
+OPEN = Gauge("alertrouter_incidents_open", "Incidents that are open.", ["severity", "target"])
 RESOLVED = Counter("alertrouter_incidents_resolved_total", "Incidents resolved.", ["by"])
 RUNBOOKS = Counter("alertrouter_runbook_matches_total", "Incidents opened with and without a runbook section.", ["result"])
 RUNBOOK_FILES = Gauge("alertrouter_runbook_files", "Runbook files that count.")
@@ -51,65 +55,75 @@ LATENESS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
 )
 HOLDS_CANCELLED = Counter("alertrouter_resolve_holds_cancelled_total", "Resolves that were held back and proved wrong.")
+BATCH_SIZE = Histogram(
+    "alertrouter_commit_batch_size",
+    "Requests that were written in one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+DATABASE_SECONDS = Histogram(
+    "alertrouter_database_write_seconds",
+    "How long a write transaction took, its commit and what decided it included.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+CLOCK_SKEW = Gauge("alertrouter_clock_skew_seconds", "How far this process's clock is ahead of the database's.")
+BUILD = Gauge("alertrouter_build_info", "Always 1; the version, and which database there is.", ["version", "database"])
 WORKER_CYCLE = Gauge("alertrouter_worker_last_cycle_timestamp_seconds", "When a loop of the worker last went round.", ["loop"])
 
 
-def configure_logs(form: Literal["json", "console"], level: str = "INFO") -> None:
-    """One line for each thing that happened, on standard output: JSON, or for people's eyes."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    )
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _name_the_service,
-    ]
-    for_machines = [structlog.processors.EventRenamer("message"), structlog.processors.format_exc_info]
-    structlog.configure(
-        processors=[*shared, *(for_machines if form == "json" else ()), renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(_Output()),  # type: ignore[arg-type]
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+_MOST_SOURCES = 100
+_sources: set[str] = set()
 
 
-class _Output:
-    """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else."""
-
-    def write(self, text: str) -> None:
-        """Write, if that can be done."""
-        with suppress(OSError, ValueError):
-            sys.stdout.write(text)
-
-    def flush(self) -> None:
-        """Flush, if that can be done."""
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-
-
-class _ToStructlog(logging.Handler):
-    """Libraries' warnings, in the same form."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
-
-
-def _name_the_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    event["service"] = "alertrouter"
-    return event
-
-
-def count_intake(notifications: Sequence[Notification], changes: Sequence[Change]) -> None:
+def count_intake(accepted: Sequence[tuple[Notification, Sequence[Change]]]) -> None:
     """Count what a committed batch of notifications brought and did."""
-    NOTIFICATIONS.labels("accepted").inc(len(notifications))
-    for one in notifications:
-        firing = sum(alert.firing for alert in one.alerts)
-        ALERTS.labels("firing").inc(firing)
-        ALERTS.labels("resolved").inc(len(one.alerts) - firing)
-        UNREADABLE.inc(len(one.unreadable))
-    count_changes(changes)
+    outcomes = Counts((_source(one.source), _outcome(changes)) for one, changes in accepted)
+    for labels, count in outcomes.items():
+        NOTIFICATIONS.labels(*labels).inc(count)
+    firing = sum(alert.firing for one, _ in accepted for alert in one.alerts)
+    ALERTS.labels("firing").inc(firing)
+    ALERTS.labels("resolved").inc(sum(len(one.alerts) for one, _ in accepted) - firing)
+    UNREADABLE.inc(sum(len(one.unreadable) for one, _ in accepted))
+
+
+def _outcome(changes: Sequence[Change]) -> str:
+    if any(change.opened for change in changes):
+        return "opened"
+    return "changed" if any(change.entries for change in changes) else "repeated"
+
+
+def count_refusal(status: int) -> None:
+    """Count a notification that was not accepted; its source is anybody's word."""
+    NOTIFICATIONS.labels("", str(status)).inc()
+
+
+def _source(name: str) -> str:
+    """A source as a label: senders choose them freely, so that those after the first hundred are one."""
+    if len(_sources) < _MOST_SOURCES:
+        _sources.add(name)
+    return name if name in _sources else "other"
+
+
+def count_open(counts: Mapping[tuple[str, str], int], targets: Iterable[str]) -> None:
+    """Tell how many incidents are open, by severity and target; none, too, for the targets that there are."""
+    none = {(severity, target): 0 for severity in SEVERITIES for target in targets}
+    OPEN.clear()
+    for labels, count in (none | dict(counts)).items():
+        OPEN.labels(*labels).set(count)
+
+
+def count_batch(size: int, seconds: float) -> None:
+    """Count a write transaction."""
+    BATCH_SIZE.observe(size)
+    DATABASE_SECONDS.observe(seconds)
+
+
+def count_sent(action: str, owed_for: timedelta, trace: str) -> None:
+    """Count an event that PagerDuty has accepted, and how long it was owed; `trace` is the context of its attempt."""
+    DELIVERY_SECONDS.labels(action).observe(max(owed_for.total_seconds(), 0.0), _exemplar(trace))
+
+
+def _exemplar(trace: str) -> dict[str, str] | None:
+    return traces.ids(trace) or None
 
 
 def count_runbooks(files: int, sections: int, problems: int) -> None:
@@ -134,12 +148,12 @@ def count_coverage(firing: tuple[int, int], known: int, uncovered: int) -> None:
         RUNBOOK_COVERAGE.labels(alerts, "missing").set(missing)
 
 
-def count_changes(changes: Sequence[Change]) -> None:
-    """Count what committed decisions did."""
+def count_changes(changes: Sequence[Change], trace: str = "") -> None:
+    """Count what committed decisions did; `trace` is the context of what caused them."""
     for change in changes:
         incident = change.state.incident
         if change.opened:
-            OPENED.labels(incident.severity).inc()
+            OPENED.labels(incident.severity, incident.target).inc()
             RUNBOOKS.labels("matched" if incident.section else "missing").inc()
         for entry in change.entries:
             if entry.kind == "resolved":
@@ -148,4 +162,4 @@ def count_changes(changes: Sequence[Change]) -> None:
                 HOLDS_CANCELLED.inc()
         for late in change.lateness:
             ESCALATIONS.inc()
-            LATENESS.observe(late.total_seconds())
+            LATENESS.observe(late.total_seconds(), _exemplar(trace))

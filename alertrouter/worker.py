@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from alertrouter import paging, telemetry
+from alertrouter import paging, telemetry, traces
 from alertrouter.actions import MOST_TIMERS, fire_timers
 from alertrouter.clock import Clock, elapsed
 from alertrouter.deliveries import Delivery, Job
@@ -156,12 +156,19 @@ class Worker:
 
     async def _send(self, job: Job, asked_at: float) -> None:
         """One attempt: send with no transaction open, then record, for as long as the record takes."""
-        outcome = await self._attempt(job, asked_at)
+        one = job.delivery
+        facts: dict[str, str | int] = {"incident": one.incident_id, "target": one.target, "attempt": one.attempts + 1}
+        with traces.span(f"PagerDuty {one.action}", "client", job.trace, **facts) as trace:
+            outcome = await self._attempt(job, asked_at)
+            traces.note(outcome=type(outcome).__name__.lower())
+            self._report(job, outcome)
+        if isinstance(outcome, Sent):
+            owed_for = job.owed_for + self._clock.simulated(elapsed() - asked_at)
+            telemetry.count_sent(one.action, owed_for, trace)
         delay = backoff(job.delivery.attempts + 1, random.random())  # noqa: S311 - jitter
         if isinstance(outcome, Limited):
             delay = timedelta(seconds=outcome.retry_after) if outcome.retry_after else delay
             self._pause(job, delay)
-        self._report(job, outcome)
         tries = 0
         while True:
             try:

@@ -7,12 +7,24 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "alertrouter"
 FLOORS = [
-    {"durations", "moments", "escalation", "alertmanager", "urls", "timeline", "incidents", "clock", "bundled", "watch"},
+    {
+        "traces",
+        "durations",
+        "moments",
+        "escalation",
+        "alertmanager",
+        "urls",
+        "timeline",
+        "incidents",
+        "clock",
+        "bundled",
+        "watch",
+    },
     {"ack_links", "bell", "report"},
     {"routing", "runbooks", "pagerduty", "settings"},
     {"routing_model", "routing_file", "planning", "deliveries", "paging", "changes", "alertmanager_api", "holding"},
     {"columns", "tables", "store"},
-    {"telemetry", "rounds"},
+    {"telemetry", "logs", "rounds"},
     {
         "intake",
         "actions",

@@ -157,6 +157,7 @@ class Transaction:
     """One write transaction. `now` is one moment for all of it.
 
     `news` says, after the commit, whom it may concern. `seen` are the incidents that it read and wrote, as they are now.
+    `size` is how many requests it was for, `seconds` how long it took.
     """
 
     def __init__(self, database: Database, cursor: Any) -> None:
@@ -166,6 +167,8 @@ class Transaction:
         self.changes = False
         self.timers = False
         self.wrote = False
+        self.size = 0
+        self.seconds = 0.0
         self.after_commit: list[Callable[[], None]] = []
         self.seen: dict[str, tuple[Row, State]] = {}
         self.now = self._now()

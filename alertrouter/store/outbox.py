@@ -18,7 +18,7 @@ from alertrouter.incidents import State
 from alertrouter.moments import from_micros, to_micros
 from alertrouter.pagerduty.outcomes import Outcome
 from alertrouter.runbooks.section import Section
-from alertrouter.store import incidents
+from alertrouter.store import incidents, traces
 from alertrouter.store.database import Transaction, is_among
 from alertrouter.tables import DeliveryRow, SectionRow
 
@@ -85,7 +85,12 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
         [{"b_id": one.id, "attempts": one.attempts + 1, "due_at": lease, "key_fingerprint": keys[one.id]} for one in live],
     )
     sections = sections_of(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
-    jobs = (Job(one, states[one.incident_id], sections, keys[one.id]) for one in live)
+    owed_for = {row[0]: timedelta(microseconds=now - row[9]) for row in rows}
+    contexts = traces.recall(tx, {one.incident_id for one in live})
+    jobs = (
+        Job(one, states[one.incident_id], sections, keys[one.id], owed_for[one.id], traces.of_delivery(contexts, one))
+        for one in live
+    )
     more = bool(over) or len(due) == wish.limit
     return Claimed(tuple(jobs), more, None if more else _next_due(tx, wish))
 
@@ -195,7 +200,7 @@ def _waits_for_earlier() -> Any:
 
 
 def _select_due(postgres: bool) -> ClauseElement:
-    names = ("id", "incident_id", "target", "action", "dedup_key", "attempts", "unsure", "cut", "key_fingerprint")
+    names = ("id", "incident_id", "target", "action", "dedup_key", "attempts", "unsure", "cut", "key_fingerprint", "created_at")
     return (
         select(*(_delivery.c[name] for name in names))
         .where(

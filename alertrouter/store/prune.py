@@ -21,13 +21,14 @@ from alertrouter.tables import (
     PagerDutyPageRow,
     PagerDutyWebhookRow,
     TimelineRow,
+    TraceRow,
     UnreadableRow,
 )
 
 BATCH = 200
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
-_OF_INCIDENTS: tuple[Any, ...] = (AlertRow, TimelineRow, DeliveryRow, PagerDutyPageRow, FallbackRow, HeldRow)
+_OF_INCIDENTS: tuple[Any, ...] = (AlertRow, TimelineRow, DeliveryRow, PagerDutyPageRow, FallbackRow, HeldRow, TraceRow)
 _BY_TIME: tuple[tuple[Any, str], ...] = ((PagerDutyWebhookRow, "received_at"), (ChangeRow, "at"), (UnreadableRow, "received_at"))
 
 

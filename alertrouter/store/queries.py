@@ -141,10 +141,11 @@ def oldest_pending(session: Session) -> datetime | None:
     return session.exec(query).first()
 
 
-def open_counts(session: Session) -> dict[str, int]:
-    """How many incidents are open, by severity."""
-    query = select(IncidentRow.severity, func.count()).where(IS_OPEN).group_by(IncidentRow.severity)
-    return dict(session.exec(query).all())
+def open_counts(session: Session) -> dict[tuple[str, str], int]:
+    """How many incidents are open, by severity and target."""
+    names = (IncidentRow.severity, IncidentRow.target)
+    query = select(*names, func.count()).where(IS_OPEN).group_by(*names)
+    return {(severity, target): count for severity, target, count in session.exec(query).all()}
 
 
 def firing_counts(session: Session) -> tuple[int, int]:

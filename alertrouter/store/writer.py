@@ -5,6 +5,7 @@ written goes through here (notifications, people's actions, timers, leases and r
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -127,6 +128,7 @@ class Writer:
     def _write_together(self, batch: list[_Job]) -> tuple[list[Any], list[Transaction]]:
         """One transaction; again, when another replica got in between."""
         for attempt in range(1, _TRIES + 1):
+            started = time.perf_counter()
             try:
                 with self._database.transaction() as tx:
                     results = _handle(tx, batch)
@@ -134,6 +136,7 @@ class Writer:
                 if not is_conflict(error) or attempt == _TRIES:
                     raise
             else:
+                tx.size, tx.seconds = len(batch), time.perf_counter() - started
                 return results, [tx]
         raise AssertionError("unreachable")
 

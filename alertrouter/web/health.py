@@ -3,7 +3,8 @@
 import asyncio
 import time
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -36,8 +37,9 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus's text format."""
-    return Response(await asyncio.to_thread(generate_latest), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus's text format, or OpenMetrics with its exemplars for who asks for that."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(await asyncio.to_thread(encode, REGISTRY), headers={"Content-Type": content_type})
 
 
 async def _database(service: Service) -> dict[str, object]:

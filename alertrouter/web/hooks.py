@@ -9,11 +9,12 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alertrouter import telemetry
+from alertrouter import telemetry, traces
 from alertrouter.alertmanager import MalformedError, Notification, parse
 from alertrouter.feedback import hear
 from alertrouter.intake import Arrival, receive
 from alertrouter.pagerduty import webhooks
+from alertrouter.service import Service
 from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
 from alertrouter.store.database import UnavailableError
@@ -41,12 +42,20 @@ async def alertmanager(request: Request) -> Response:
     if not _SOURCE.fullmatch(source):
         return _refuse(404, source[:64], "a source is 1 to 64 letters, digits, dots, dashes or underscores")
     body = await read_body(request, service.settings.max_body, "ALERTROUTER_MAX_BODY")
+    with traces.span("POST /webhooks/alertmanager", "server", request.headers.get("traceparent", ""), source=source) as trace:
+        answer = await _take(service, source, body, trace)
+        traces.note(status=answer.status_code)
+        return answer
+
+
+async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
     try:
         notification = await _parse(body, source)
         if notification.unreadable and not notification.alerts:
             await service.writer.submit(unreadable.keep, notification)
             return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
-        ids = await service.writer.submit(receive, Arrival(notification, service.playbook))
+        with traces.span("commit", alerts=len(notification.alerts)):
+            ids = await service.writer.submit(receive, Arrival(notification, service.playbook, trace))
     except MalformedError as problem:
         return _refuse(400, source, str(problem))
     except (UnavailableError, OverloadedError) as problem:
@@ -95,6 +104,6 @@ async def _parse(body: bytes, source: str) -> Notification:
 
 
 def _refuse(status: int, source: str, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    telemetry.NOTIFICATIONS.labels(str(status)).inc()
+    telemetry.count_refusal(status)
     _log.warning("a notification was not accepted", status=status, source=source, why=why)
     return error(status, why, headers)

@@ -1,0 +1,83 @@
+"""Logs: one line for each thing that happened, none for each look whether something did."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Literal
+
+import structlog
+
+from alertrouter import traces
+from alertrouter.incidents import Change
+
+_FIRST = ("timestamp", "level", "message", "service", "trace_id", "span_id")
+_log = structlog.get_logger()
+
+
+def configure(form: Literal["json", "console"] | None, level: str = "INFO") -> None:
+    """Write to standard output: JSON, or for people's eyes; None is for people's eyes where a terminal is watching."""
+    form = form or ("console" if sys.stdout.isatty() else "json")
+    for_machines = [structlog.processors.EventRenamer("message"), structlog.processors.format_exc_info, _in_order]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _name_the_service,
+            _name_the_trace,
+            *(for_machines if form == "json" else ()),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(_Output()),  # type: ignore[arg-type]
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+def tell(changes: Sequence[Change], trace: str = "") -> None:
+    """A line for each line that decisions have written on a timeline; `trace` is the trace context of what caused them."""
+    for change in changes:
+        incident = change.state.incident
+        facts = {"incident": incident.id, "source": incident.source, "target": incident.target, **traces.ids(trace)}
+        for entry in change.entries:
+            _log.info(f"incident: {entry.kind.replace('_', ' ')}", **{**entry.detail, **facts, "severity": incident.severity})
+
+
+class _Output:
+    """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else."""
+
+    def write(self, text: str) -> None:
+        """Write, if that can be done."""
+        with suppress(OSError, ValueError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that can be done."""
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+
+
+class _ToStructlog(logging.Handler):
+    """Libraries' warnings, in the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+def _name_the_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["service"] = "alertrouter"
+    return event
+
+
+def _name_the_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return event if "trace_id" in event else {**event, **traces.ids(traces.current())}
+
+
+def _in_order(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What every line has comes first, so that eyes find it at one place."""
+    return {**{name: event[name] for name in _FIRST if name in event}, **event}
