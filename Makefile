@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quick screenshots format lock release e2e-deps clean
+.PHONY: demo test check bench bench-quick screenshots format lock release image-test image-deps e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -40,8 +41,17 @@ format: $(READY)
 
 # The pinned requirements, for every platform, with hashes and without an index's address.
 lock: $(READY)
-	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --extra postgres -o requirements.txt
-	$(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --extra dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra postgres --extra fallback --extra oidc --extra traces -o requirements.txt
+	$(LOCK) pyproject.toml --extra dev -o requirements-dev.txt
+	printf 'hatchling\nhatch-vcs\n' | $(LOCK) - -o requirements-build.txt
+
+# Builds the image with buildah and runs it as Kubernetes would; wants root, and Debian's buildah and debootstrap (make image-deps).
+image-test: $(READY)
+	$(BIN)/pytest -m image tests/image
+
+image-deps:
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends buildah debootstrap
 
 # Everything that a release consists of, in dist/, and proof that it can be installed; nothing is sent anywhere. The version is the tag's (v1.2.3).
 release: $(READY)
@@ -56,7 +66,7 @@ release: $(READY)
 # What the end-to-end tests need from Debian; they are skipped, loudly, where it is absent.
 e2e-deps:
 	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus-alertmanager chromium
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus-alertmanager chromium systemd
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
