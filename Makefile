@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quick screenshots format lock release image-test image-deps e2e-deps clean
+.PHONY: demo test check bench bench-quick reference docs screenshots format lock release image-test image-deps e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -17,6 +17,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zensical build --strict -f zensical.toml
 
 # Figures, with real processes on loopback; nothing is asserted. The load comes from wrk (apt-get install wrk).
 BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
@@ -31,9 +32,17 @@ bench: $(READY)
 bench-quick: $(READY)
 	$(BENCH)/intake.py --seconds 2 --rounds 2 --keep quick
 
+# The pages of docs/ that are made from the code, the README and CONTRIBUTING.
+reference: $(READY)
+	$(BIN)/python -m tools.reference
+
+# The documentation as a site in dist/site; a link that leads nowhere is an error.
+docs: $(READY)
+	$(BIN)/zensical build --strict -f zensical.toml
+
 # The pictures in the README.
 screenshots: $(READY)
-	PYTHONPATH=tests $(BIN)/python docs/screenshots.py
+	PYTHONPATH=tests $(BIN)/python tools/screenshots.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -100,41 +100,77 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: str = "sqlite:///alertrouter.db"
+    """Where everything is kept: `sqlite:///file.db`, or `postgresql://user@host/name` for several replicas (extra `postgres`)."""
     runbooks_dir: Folders = (Path("runbooks"),)
+    """The folder of markdown files, or several with commas between. One that is named and missing stops the start."""
     config: Path | None = None
+    """The routing file (YAML). Without it there is one target, `oncall`, with the routing key that follows."""
     pagerduty_routing_key: SecretStr | None = None
+    """The integration key of a PagerDuty service, Events API v2; also read without the prefix."""
     pagerduty_events_url: str = "https://events.pagerduty.com"
+    """Where events go, without `/v2/enqueue`. EU: `https://events.eu.pagerduty.com`."""
     pagerduty_api_url: str = "https://api.pagerduty.com"
+    """PagerDuty's REST API. EU: `https://api.eu.pagerduty.com`."""
     pagerduty_api_token: SecretStr | None = None
+    """A REST API key: PagerDuty is asked before a step is taken, and what webhooks missed is healed."""
     pagerduty_api_from: str = ""
+    """The e-mail address of the PagerDuty user in whose name something is written there."""
     pagerduty_webhook_secrets: Secrets = ()
+    """Verify PagerDuty's webhooks; comma-separated, as one is rotated for another."""
     fallback_urls: Secrets = ()
+    """Apprise addresses for pages that do not get through (extra `fallback`); comma-separated, a comma in one is `%2C`."""
     fallback_after: Duration = timedelta(minutes=3)
+    """For how long deliveries of an incident fail before it goes other ways."""
     confirm_within: Duration = timedelta(minutes=2)
+    """How soon PagerDuty is to open an incident for a page, where it can be heard."""
     webhook_tokens: Secrets = ()
+    """Bearer tokens, or basic passwords, for `/webhooks/alertmanager` and `/webhooks/change`; comma-separated, empty: open."""
     api_tokens: Secrets = ()
+    """Bearer tokens for `/api/v1`; `read:…` is one that may only read. Comma-separated, empty: open."""
     escalate_after: Duration = timedelta(minutes=15)
+    """When the default policy's step is taken, where neither runbook nor route states one."""
     escalate_to: str = ""
+    """Whom that step pages; empty: the incident's own target."""
     resolve_hold: Duration = timedelta(seconds=60)
+    """How long a resolve is held back."""
     public_url: str = ""
+    """What links in pages and events start with; empty: made from host and port."""
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """The port to listen on."""
     log_format: Literal["json", "console"] | None = None
+    """`json`, or `console` for people's eyes; unset: `console` where a terminal is watching, else `json`."""
     retention: Duration = timedelta(days=90)
+    """How long resolved incidents are kept; `0s`: for ever."""
     max_body: Size = 64 * 1024**2
+    """The largest notification, in bytes or as `64MiB`; above it is a 413."""
     auth: Literal["none", "basic", "proxy", "oidc"] = "none"
+    """Who may look and act: `none`, `basic`, `proxy` or `oidc`."""
     auth_users: SecretStr | None = None
+    """For `basic`: entries `name:bcrypt` with spaces or line ends between; the `_FILE` form is an htpasswd file."""
     auth_actors: Names = ()
+    """Who may act; everybody else who signs in may read. Empty: all may act."""
     auth_header: str = "X-Forwarded-User"
+    """For `proxy`: the header with the user's name."""
     auth_networks: Networks = ()
+    """For `proxy`: the networks whose header counts, such as `10.0.0.0/8,fd00::/8`."""
     oidc_issuer: str = ""
+    """For `oidc`: the provider's address."""
     oidc_client_id: str = ""
+    """For `oidc`: the client's name at the provider."""
     oidc_client_secret: SecretStr | None = None
+    """For `oidc`: the client's secret."""
     oidc_name_claim: str = ""
+    """For `oidc`: the claim that is the name; empty: the first of preferred_username, email, name, sub."""
     secret: SecretStr | None = None
+    """Signs cookies and links: 32 characters or more, the same on every replica."""
     ack_links: bool = False
+    """Whether each page holds a link that acknowledges it, without signing in, for a day."""
     url: str = "http://127.0.0.1:8080"
+    """Where terminal commands find the service."""
     api_token: SecretStr | None = None
+    """What terminal commands show it."""
 
     @field_validator("database_url")
     @classmethod

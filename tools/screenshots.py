@@ -3,15 +3,17 @@
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
 from processes import Router, Sandbox, debian, ending, notification
 
-HERE = Path(__file__).parent
-WIDE = {"viewport": {"width": 1280, "height": 860}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "device_scale_factor": 2}
-ALERTS = (
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs/img"
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "device_scale_factor": 2}
+ALERTS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ("HighErrorRate", "critical", "Error rate above 1 %", {"error_type": "llm", "namespace": "agents"}),
     ("HighLatency", "warning", "p95 above 5 s", {"namespace": "agents"}),
     ("HighLLMCost", "info", "More than 10 USD an hour", {}),
@@ -23,8 +25,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     sandbox = Sandbox(folder)
     with ending(sandbox):
-        root, keys = HERE.parent, ("PAGERDUTY_ROUTING_KEY", "PAGERDUTY_ENGINEERING_KEY", "PAGERDUTY_DBA_KEY")
-        env = {"ALERTROUTER_RUNBOOKS_DIR": f"{root}/runbooks", "ALERTROUTER_CONFIG": f"{root}/deploy/alertrouter.yml"}
+        keys = ("PAGERDUTY_ROUTING_KEY", "PAGERDUTY_ENGINEERING_KEY", "PAGERDUTY_DBA_KEY")
+        env = {"ALERTROUTER_RUNBOOKS_DIR": f"{ROOT}/runbooks", "ALERTROUTER_CONFIG": f"{ROOT}/deploy/alertrouter.yml"}
         env |= {name: str(number) * 32 for number, name in enumerate(keys)}
         router = Router(folder, sandbox.url, f"sqlite:///{folder}/shots.db", **env)
         with ending(router), sync_playwright() as playwright:
@@ -54,8 +56,8 @@ def shoot(browser: Browser, device: dict[str, object], url: str, name: str) -> N
         page = context.new_page()
         page.goto(url)
         page.wait_for_timeout(500)
-        (HERE / "img").mkdir(exist_ok=True)
-        page.screenshot(path=HERE / "img" / name)
+        IMAGES.mkdir(exist_ok=True)
+        page.screenshot(path=IMAGES / name)
 
 
 if __name__ == "__main__":
