@@ -1,7 +1,7 @@
 """The image: built from the Dockerfile without an engine, and run as nobody on a root that cannot be written.
 
-`make image-test`. The base image stands in for the one that the Dockerfile names: Debian's own Python, from debootstrap, under its
-name.
+`make image-test`. The base image stands in for the one that the Dockerfile names: Debian's own Python, from debootstrap, under
+its name.
 """
 
 import os
