@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -14,11 +15,22 @@ from alertrouter.bundled import bundled
 
 _LOCK = 0x616C657274
 _ANY_TIME = "SET lock_timeout = 0; SET statement_timeout = 0"
+_log = structlog.get_logger()
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Create the tables, or bring them up to date. Replicas that start at once wait for each other."""
-    _run(engine, lambda config: command.upgrade(config, revision))
+    """Create the tables, or bring them up to date. Replicas that start at once wait for each other.
+
+    A schema that a newer version has made is left as it is: what is there, this version can use (docs/reliability.md).
+    """
+
+    def work(config: Config) -> None:
+        if revision == "head" and _is_newer(found := _found(config.attributes["connection"])):
+            _log.warning("a newer version has migrated the database", found=found, known=_head())
+        else:
+            command.upgrade(config, revision)
+
+    _run(engine, work)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -27,13 +39,25 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def is_current(engine: Engine) -> bool:
-    """Whether the schema is the one that this code expects."""
+    """Whether the schema is the one that this code expects, or a newer one, as it is while replicas are replaced one by one."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == _head()
+        found = _found(connection)
+        return found == _head() or _is_newer(found)
 
 
-def _head() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def _found(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _is_newer(found: str | None) -> bool:
+    """Revisions are numbers of four digits, counted up."""
+    return found is not None and found.isdecimal() and found > _head()
 
 
 def _config() -> Config:

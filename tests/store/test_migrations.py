@@ -1,8 +1,10 @@
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
+from alertrouter.bundled import bundled
 from alertrouter.store import migrations
 from alertrouter.store.database import Database
 
@@ -34,6 +36,27 @@ def test_going_down_to_nothing_and_up_again_works(database_url: str) -> None:
     migrations.upgrade(database.engine)
     assert migrations.is_current(database.engine)
     assert "incident" in inspect(database.engine).get_table_names()
+    database.close()
+
+
+def test_a_schema_that_a_newer_version_made_is_good_and_left_as_it_is(database_url: str) -> None:
+    database = Database(database_url)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert migrations.is_current(database.engine)
+    migrations.upgrade(database.engine)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+    database.close()
+
+
+def test_revisions_are_numbers_that_count_up(database_url: str) -> None:
+    database = Database(database_url)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert not migrations.is_current(database.engine)
+    names = [script.revision for script in ScriptDirectory(str(bundled("alembic"))).walk_revisions()]
+    assert names[::-1] == [f"{number:04}" for number in range(1, len(names) + 1)]
     database.close()
 
 
