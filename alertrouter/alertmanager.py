@@ -28,8 +28,7 @@ class _UnreadableError(Exception):
     """One alert cannot be read; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """One member of a notification.
 
     `fingerprint` is 16 lowercase hex digits in Alertmanager's own bodies, any text elsewhere. `starts_at` is aware, UTC, in

@@ -1,10 +1,11 @@
 """Intake: what a batch of notifications does, in one transaction."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 
 from alertrouter import heartbeats, logs, telemetry
 from alertrouter.alertmanager import Alert, Notification

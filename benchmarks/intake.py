@@ -37,7 +37,7 @@ def main() -> None:
     with parts.folder() as folder:
         noop = parts.Noop(folder)
         with ending(noop), parts.routers(folder, *given.databases) as (routers, sandbox):
-            sandbox.fault("429", count=10**9)  # what is owed to PagerDuty waits: the cost of the intake alone
+            sandbox.fault("hang", count=10**9, seconds=600)  # what is owed to PagerDuty waits: the cost of the intake alone
             urls = {"no-op": noop.url, **{name: router.url for name, router in routers.items()}}
             figures = repeats(folder, urls, given.seconds, given.rounds)
             figures += new_and_resolved(folder, urls, given.seconds, given.rounds)
@@ -48,7 +48,9 @@ def repeats(folder: Path, urls: dict[str, str], seconds: int, rounds: int) -> Me
     """Notifications that tell nothing new."""
     bodies = load.groups(folder)
     for url in urls.values():  # the first round opens the incidents
-        load.run(url + parts.WEBHOOK, bodies, 16, 3)
+        told = 0
+        while told < load.GROUPS:
+            told += load.run(url + parts.WEBHOOK, bodies, 16, 1, told).requests
     rows = []
     for connections in CONNECTIONS:
         rows += _turns("repeat", urls, connections, rounds, lambda _, url, c=connections: load.run(url, bodies, c, seconds))  # type: ignore[misc]

@@ -1,7 +1,8 @@
 """What people do to an incident, here and in PagerDuty: PURE."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from alertrouter.incidents.draft import Draft, next_step
 from alertrouter.incidents.events import (

@@ -4,10 +4,13 @@ The rules and their reasons: Alertmanager's webhook contract (duplicates, order,
 promises in docs/promises.md.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from alertrouter.alertmanager import Alert
 from alertrouter.escalation import Policy
@@ -102,7 +105,7 @@ def _open(event: Notified, firing: list[Alert], previous: Incident | None, now: 
         previous=previous.id if previous else None,
     )
     draft = Draft(incident, {}, opened=True)
-    seen = _apply_alerts(draft, replace(event, plan=lambda alert: plans[alert.fingerprint]), now)
+    seen = _apply_alerts(draft, dataclasses.replace(event, plan=lambda alert: plans[alert.fingerprint]), now)
     _follow_leader(draft)
     _count(draft, event)
     draft.tell("opened", alerts=_brief(seen.joined), **({"previous": previous.id} if previous else {}))

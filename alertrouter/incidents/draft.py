@@ -1,9 +1,11 @@
 """A change in the making: the moves that every event is made of."""
 
+import dataclasses
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from alertrouter.escalation import Step
 from alertrouter.incidents.state import NOBODY, Change, Entry, Incident, Member, Page, Send, State
@@ -72,7 +74,7 @@ class Draft:
     def mark_pages(self, keys: Collection[str], **values: Any) -> bool:
         """Set what PagerDuty says of these keys; whether it is news."""
         before = self.incident.pages
-        self.set(pages=tuple(replace(page, **values) if page.key in keys else page for page in before))
+        self.set(pages=tuple(dataclasses.replace(page, **values) if page.key in keys else page for page in before))
         return self.incident.pages != before
 
     def close(self, now: datetime, reason: str, *, by_person: bool) -> None:

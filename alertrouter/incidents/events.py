@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import Struct
+
 from alertrouter.alertmanager import Alert
 from alertrouter.escalation import Policy
 from alertrouter.incidents.state import Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What routing and the runbooks say of one alert: how bad, which words, which section, which policy.
 
     The targets in the policy's steps are canonical names.
@@ -22,8 +23,7 @@ class Plan:
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True, gc=False):
     """Which incident an alert belongs to, and the route's options for a new one."""
 
     source: str

@@ -5,7 +5,6 @@ Columns have the names of the fields; the tables' own types say how to translate
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -74,19 +73,19 @@ def _decoder_of(name: str) -> Callable[[Any], Any]:
     return special.get(name, _same)
 
 
-MEMBER_COLUMNS = tuple(field.name for field in fields(Member))
+MEMBER_COLUMNS = Member.__struct_fields__
 _MEMBER_DECODERS = tuple(bool if name == "firing" else _decoder_of(name) for name in MEMBER_COLUMNS)
 INCIDENT_COLUMNS = tuple(
     column
-    for field in fields(Incident)
-    for column in (("policy_steps", "policy_source") if field.name == "policy" else (field.name,))
+    for name in Incident.__struct_fields__
+    for column in (("policy_steps", "policy_source") if name == "policy" else (name,))
 )
 _PLAIN = tuple(name for name in INCIDENT_COLUMNS if not name.startswith("policy_"))
 _INCIDENT_DECODERS = {name: bool if name in _BOOLEANS and name != "firing" else _decoder_of(name) for name in _PLAIN}
 COUNTERS = ("receiver", "external_url", "notifications", "firing", "resolved", "truncated")
 """What a notification sets also when it tells nothing new."""
 _COUNTER_PLACES = tuple((INCIDENT_COLUMNS.index(name), name) for name in COUNTERS)
-but_for_counters = attrgetter(*(field.name for field in fields(Incident) if field.name not in COUNTERS))
+but_for_counters = attrgetter(*(name for name in Incident.__struct_fields__ if name not in COUNTERS))
 """All the rest of an incident."""
 
 

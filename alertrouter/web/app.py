@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
 from alertrouter.web import ack, api, changes, deliveries, forms, health, home, hooks, incident, live, reading, report
+from alertrouter.web.front import Front
 from alertrouter.web.headers import SecurityHeaders
 from alertrouter.web.http import error
 from alertrouter.web.openapi import openapi
@@ -66,7 +67,7 @@ def create_app(service: Service) -> Starlette:
             Route("/openapi.json", openapi),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        middleware=[Middleware(GZipMiddleware), Middleware(SecurityHeaders), Middleware(SameOrigin), *in_door],
+        middleware=[Middleware(Front), Middleware(GZipMiddleware), Middleware(SecurityHeaders), Middleware(SameOrigin), *in_door],
         exception_handlers={HTTPException: _as_json, Exception: _unexpected},
         lifespan=lifespan,
     )

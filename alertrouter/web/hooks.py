@@ -5,6 +5,7 @@ import hashlib
 import re
 import time
 
+import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -60,7 +61,7 @@ async def _take(service: Service, source: str, body: bytes, trace: str) -> Respo
         return _refuse(400, source, str(problem))
     except (UnavailableError, OverloadedError) as problem:
         return _refuse(503, source, f"not stored, try again: {problem}")
-    return JSONResponse({"incidents": ids})
+    return Response(msgspec.json.encode({"incidents": ids}), media_type="application/json")
 
 
 async def pagerduty(request: Request) -> Response:

@@ -1,7 +1,5 @@
 """What the pages tell of an incident's state: whom it pages next."""
 
-from dataclasses import fields
-
 from alertrouter.escalation import Policy
 from alertrouter.incidents import Incident
 from alertrouter.incidents.draft import next_step
@@ -10,7 +8,7 @@ from alertrouter.tables import IncidentRow
 
 def incident_of(row: IncidentRow) -> Incident:
     """The value that a row holds."""
-    names = [field.name for field in fields(Incident) if field.name != "policy"]
+    names = [name for name in Incident.__struct_fields__ if name != "policy"]
     return Incident(policy=Policy(row.policy_steps, row.policy_source), **{name: getattr(row, name) for name in names})
 
 

@@ -1,10 +1,10 @@
 """The rules of an incident, one by one. `t` is seconds since the first notification; the hold is 60 s."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from alertrouter.alertmanager import Alert
 from alertrouter.escalation import Policy, Step, Unless

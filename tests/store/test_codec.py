@@ -1,8 +1,8 @@
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident, Member, Page
