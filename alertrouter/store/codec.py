@@ -15,6 +15,7 @@ from alertrouter.columns import to_json
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident, Member, Page
 from alertrouter.moments import from_micros, to_micros
+from alertrouter.store.many import ID
 
 Row = dict[str, Any]
 LONGEST_NAME = 256
@@ -90,8 +91,8 @@ but_for_counters = attrgetter(*(name for name in Incident.__struct_fields__ if n
 
 
 def counters_row(incident: Incident) -> Row:
-    """The counters and, as `b_id`, whose they are."""
-    return {"b_id": incident.id} | {name: getattr(incident, name) for name in COUNTERS}
+    """The counters, and whose they are."""
+    return {ID: incident.id} | {name: getattr(incident, name) for name in COUNTERS}
 
 
 def counted(row: tuple[Any, ...], incident: Incident) -> tuple[Any, ...]:

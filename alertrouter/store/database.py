@@ -6,7 +6,7 @@ costs ten times more than the commit does (docs/adr/0002).
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from sqlmodel import Session
 from alertrouter.clock import Clock
 from alertrouter.incidents import State
 from alertrouter.moments import from_micros
+from alertrouter.store.many import ROWS
 from alertrouter.store.recent import Recent, Row
 
 WAIT_SECONDS = 3
@@ -133,6 +134,8 @@ class Database:
                 if not (self.is_postgres and is_unavailable(error)):
                     raise
         self._writer = self.engine.raw_connection()
+        if self.is_postgres:
+            self._writer.cursor().execute(_BY_INDEX)
         return self._start()
 
     def _start(self) -> Any:
@@ -188,6 +191,15 @@ class Transaction:
         elif given:
             self.cursor.executemany(sql, given)
 
+    def run_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement of `alertrouter.store.many` for many rows, in their order."""
+        if not self.database.is_postgres:
+            self.run(statement, rows)
+        elif rows:
+            self.wrote = True
+            sql, _ = self.database.compiled(statement)
+            self.cursor.execute(sql, {ROWS: msgspec.json.encode(rows).decode()})
+
     def run_one(self, statement: Statement, **values: Any) -> int:
         """Run a statement once; how many rows it changed."""
         sql, own = self.database.compiled(statement)
@@ -216,6 +228,8 @@ class Transaction:
         return from_micros(self.cursor.execute(_SERVER_NOW).fetchone()[0])
 
 
+_BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+"""A write is about a few rows of tables that may be large, or were small when the server last counted them."""
 _READ_ONLY = "25006"  # a server that has become a standby
 _SERVER_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 

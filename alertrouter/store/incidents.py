@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.sql import ClauseElement
 
 from alertrouter.columns import to_json
@@ -14,10 +13,13 @@ from alertrouter.moments import to_micros
 from alertrouter.runbooks.section import Section
 from alertrouter.store import codec
 from alertrouter.store.database import Transaction, is_among
+from alertrouter.store.many import ID, insert_many, update_many
 from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
 
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 _alert: Any = AlertRow.__table__  # type: ignore[attr-defined]
+_timeline: Any = TimelineRow.__table__  # type: ignore[attr-defined]
+_delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _incident_columns = [_incident.c[name] for name in codec.INCIDENT_COLUMNS]
 _section: Any = SectionRow.__table__  # type: ignore[attr-defined]
 
@@ -50,9 +52,9 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     for row in new:
         row["latest"] = newest[row["key"]] == row["id"]
     tx.run(_retire, [{"retired": row["key"]} for row in new if row["previous"]])
-    tx.run(_count, [codec.counters_row(state.incident) for state in repeats])
-    tx.run(_update, [_for_update(row) for name, row in rows.items() if name not in opened])
-    tx.run(_insert, sorted(new, key=lambda row: str(row["key"])))
+    tx.run_many(_count, [codec.counters_row(state.incident) for state in repeats])
+    tx.run_many(_update, [_for_update(row) for name, row in rows.items() if name not in opened])
+    tx.run_many(_insert, sorted(new, key=lambda row: str(row["key"])))
     _see(tx, repeats, rows, final)
     _save_parts(tx, changes)
     tx.timers = tx.timers or any(state.incident.resolve_at or state.incident.due_at for state in final.values())
@@ -75,10 +77,10 @@ def _see(tx: Transaction, repeats: Sequence[State], rows: Mapping[str, codec.Row
 
 def _save_parts(tx: Transaction, changes: Sequence[Change]) -> None:
     members = {(change.state.incident.id, one.fingerprint): one for change in changes for one in change.changed}
-    tx.run(_upsert_member, [codec.member_row(incident_id, member) for (incident_id, member) in _by_incident(members)])
-    tx.run(_insert_entry, [row for change in changes for row in _timeline_rows(tx, change)])
+    tx.run_many(_upsert_member, [codec.member_row(incident_id, member) for (incident_id, member) in _by_incident(members)])
+    tx.run_many(_insert_entry, [row for change in changes for row in _timeline_rows(tx, change)])
     deliveries = [row for change in changes for row in _delivery_rows(tx, change)]
-    tx.run(_insert_delivery, deliveries)
+    tx.run_many(_insert_delivery, deliveries)
     tx.deliveries = tx.deliveries or bool(deliveries)
 
 
@@ -86,13 +88,13 @@ def save_sections(tx: Transaction, sections: Iterable[Section]) -> None:
     """Keep the text of these sections; a revision that is there already stays."""
     names = [column.name for column in _section.columns]
     in_order = sorted(sections, key=lambda section: section.revision)
-    tx.run(_insert_section, [{name: getattr(section, name) for name in names} for section in in_order])
+    tx.run_many(_insert_section, [{name: getattr(section, name) for name in names} for section in in_order])
 
 
 def tell(tx: Transaction, incident_id: str, kind: str, **detail: Any) -> None:
     """Write a line on an incident's timeline."""
     row = {"incident_id": incident_id, "at": to_micros(tx.now), "kind": kind, "detail": to_json(detail)}
-    tx.run(_insert_entry, [row])
+    tx.run_many(_insert_entry, [row])
 
 
 def _with_members(tx: Transaction, rows: list[tuple[Any, ...]]) -> list[State]:
@@ -114,7 +116,7 @@ def _by_incident(members: dict[tuple[str, str], Member]) -> list[tuple[str, Memb
 
 
 def _for_update(row: codec.Row) -> codec.Row:
-    return {"b_id": row["id"]} | {name: row[name] for name in _CHANGEABLE}
+    return {ID: row["id"]} | {name: row[name] for name in _CHANGEABLE}
 
 
 def _timeline_rows(tx: Transaction, change: Change) -> list[codec.Row]:
@@ -179,39 +181,35 @@ def _retire(_postgres: bool) -> ClauseElement:
     return update(_incident).where(_incident.c.latest, _incident.c.key == bindparam("retired")).values(latest=False)
 
 
-def _insert(_postgres: bool) -> ClauseElement:
-    return insert(_incident)
+def _insert(postgres: bool) -> Any:
+    return insert_many(_incident, _incident.columns.keys(), postgres)
 
 
-def _update(_postgres: bool) -> ClauseElement:
-    values: dict[str, Any] = {name: bindparam(name) for name in _CHANGEABLE}
-    return update(_incident).where(_incident.c.id == bindparam("b_id")).values(values)
+def _update(postgres: bool) -> ClauseElement:
+    return update_many(_incident, _CHANGEABLE, postgres)
 
 
-def _count(_postgres: bool) -> ClauseElement:
-    values: dict[str, Any] = {name: bindparam(name) for name in codec.COUNTERS}
-    return update(_incident).where(_incident.c.id == bindparam("b_id")).values(values)
+def _count(postgres: bool) -> ClauseElement:
+    return update_many(_incident, codec.COUNTERS, postgres)
 
 
-def _upsert_member(postgres: bool) -> ClauseElement:
-    statement: Any = (postgresql if postgres else sqlite).insert(_alert)
+def _upsert_member(postgres: bool) -> Any:
+    statement = insert_many(_alert, _alert.columns.keys(), postgres)
     changeable = ("firing", "annotations", "generator_url", "starts_at", "ends_at", "resolved_at")
-    return statement.on_conflict_do_update(  # type: ignore[no-any-return]
+    return statement.on_conflict_do_update(
         index_elements=["incident_id", "fingerprint"], set_={name: statement.excluded[name] for name in changeable}
     )
 
 
-def _insert_section(postgres: bool) -> ClauseElement:
-    statement: Any = (postgresql if postgres else sqlite).insert(_section)
-    return statement.on_conflict_do_nothing()  # type: ignore[no-any-return]
+def _insert_section(postgres: bool) -> Any:
+    return insert_many(_section, _section.columns.keys(), postgres).on_conflict_do_nothing()
 
 
-def _insert_entry(_postgres: bool) -> ClauseElement:
-    names = ("incident_id", "at", "kind", "detail")
-    return insert(TimelineRow).values({name: bindparam(name) for name in names})
+def _insert_entry(postgres: bool) -> Any:
+    return insert_many(_timeline, ("incident_id", "at", "kind", "detail"), postgres)
 
 
-def _insert_delivery(_postgres: bool) -> ClauseElement:
+def _insert_delivery(postgres: bool) -> Any:
     names = (
         "incident_id",
         "target",
@@ -225,4 +223,4 @@ def _insert_delivery(_postgres: bool) -> ClauseElement:
         "created_at",
         "due_at",
     )
-    return insert(DeliveryRow).values({name: bindparam(name) for name in names})
+    return insert_many(_delivery, names, postgres)
