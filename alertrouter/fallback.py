@@ -121,14 +121,16 @@ class Fallback:
         return len(notices) == fallback.MOST
 
     def _troubled(self) -> list[tuple[str, str]]:
-        """Incidents with a page that is dead or has failed for too long, where the route asks for it, with the reason."""
+        """Incidents with a page that is dead or has failed for too long, unless the route says no, with the reason."""
         routing = self._playbook().routing
         before = self._database.read_now() - self._after
         wanted: list[tuple[str, str]] = []
         cursor = ""
         with self._database.read() as session:
             while len(wanted) < _MOST and (found := queries.stuck_pages(session, before, _MOST, cursor)):
-                wanted += [(incident_id, why) for incident_id, why, labels in found if routing.route(labels).fallback]
+                wanted += [
+                    (incident_id, why) for incident_id, why, labels in found if routing.route(labels).fallback is not False
+                ]
                 cursor = found[-1][0]
         return wanted
 

@@ -1,6 +1,6 @@
 """What PagerDuty tells us does to our incidents, in the writer's transactions.
 
-The rules: docs/promises.md (9); what each webhook means: https://developer.pagerduty.com/docs/webhooks-overview.
+The rules: docs/promises.md (10); what each webhook means: https://developer.pagerduty.com/docs/webhooks-overview.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

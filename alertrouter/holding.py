@@ -1,4 +1,4 @@
-"""What Alertmanager's own list says of an open incident: PURE. The rules: docs/promises.md (9)."""
+"""What Alertmanager's own list says of an open incident: PURE. The rules: docs/promises.md (11)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

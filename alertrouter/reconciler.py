@@ -134,7 +134,7 @@ class Reconciler:
     def _wanting_fallback(self, late: Sequence[DeliveryRow]) -> frozenset[str]:
         with self._database.read() as session:
             labels = {one.incident_id: queries.labels_of(session, one.incident_id) for one in late}
-        return frozenset(one for one, found in labels.items() if self._playbook().routing.route(found).fallback)
+        return frozenset(one for one, found in labels.items() if self._playbook().routing.route(found).fallback is True)
 
     def _due(self) -> dict[str, list[str]]:
         now = self._database.read_now()

@@ -121,8 +121,9 @@ class Target:
 class Route:
     """What the alerts get that its matchers match. `target` may be `none`; what is None is left to the defaults.
 
-    With `heartbeat` they open no incident: their absence for so long does. `fallback` says whether a page that does not get
-    through goes other ways, too. `line` is that of the routing file.
+    With `heartbeat` they open no incident: their absence for so long does. `fallback` says which pages go other ways, too:
+    None, those that do not get through; True, also those that PagerDuty never confirms; False, none. `line` is that of the
+    routing file.
     """
 
     matchers: tuple[Matcher, ...]
@@ -134,7 +135,7 @@ class Route:
     escalation: tuple[Step, ...] | None = None
     line: int = 0
     heartbeat: timedelta | None = None
-    fallback: bool = True
+    fallback: bool | None = None
 
 
 def hides(first: Iterable[Matcher], second: Sequence[Matcher]) -> bool:

@@ -183,13 +183,13 @@ class RouteModel(_Model):
     severity: Severity | None = None
     escalation: list[_Step] | None = None
     heartbeat: Annotated[Duration, AfterValidator(_beat)] | None = None
-    fallback: bool = True
+    fallback: bool | None = None
 
     @model_validator(mode="after")
     def _heartbeat_pages(self) -> "RouteModel":
         if self.heartbeat and self.target == NOBODY:
             raise ValueError(f"a heartbeat with target {NOBODY} would tell nobody when it is lost")
-        if self.heartbeat and not self.fallback:
+        if self.heartbeat and self.fallback is False:
             raise ValueError("a lost heartbeat goes every way there is: fallback: false cannot be had with heartbeat")
         return self
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,21 @@ class Mailbox:
         """Take a mail."""
         self.mails.append(envelope.content)
         return "250 OK"
+
+
+@pytest.mark.parametrize(("wish", "pages"), [(None, 0), (True, 1), (False, 0)])
+async def test_a_page_that_pagerduty_never_confirms_goes_other_ways_where_its_route_asks_for_that(
+    wish: bool | None, pages: int, url: str, tmp_path: Path
+) -> None:
+    asking = routing.Routing(TARGETS, (routing.Route((), "oncall", fallback=wish),), "oncall")
+    async with falling_back(url, tmp_path, routing=asking) as (router, receiver, fallback):
+        await router.pagerduty.delete("/faults")
+        await router.post(notification())
+        assert len(await router.settled()) == 1
+        router.clock.pass_(minutes=3)
+        await router.service.reconciler.confirm(timedelta(minutes=2))
+        await fallback.look()
+        assert len(receiver.taken) == pages
 
 
 async def test_mail_is_a_way(tmp_path: Path) -> None:
