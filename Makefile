@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quick model reference docs screenshots format lock release image-test image-deps e2e-deps clean
+.PHONY: demo test check bench bench-quick chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -39,6 +39,10 @@ reference: $(READY)
 # The documentation as a site in dist/site; a link that leads nowhere is an error.
 docs: $(READY)
 	$(BIN)/zensical build --strict -f zensical.toml
+
+# Real processes, killed, frozen and upgraded while they page.
+chaos: $(READY)
+	$(BIN)/pytest -m chaos
 
 # Every order of events that the protocol between replicas has, and what goes wrong without each of its guards.
 model: $(READY)
