@@ -78,7 +78,8 @@ def test_the_version_before_the_last_migration_and_this_one_page_beside_each_oth
     sandbox = Sandbox(tmp_path)
     with ending(sandbox):
         settings = {"ALERTROUTER_RESOLVE_HOLD": "0s"}
-        old = Router(folders[0], sandbox.url, empty_postgres_url, PYTHONPATH=str(site), **settings)
+        first = {"PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}  # before the folder that the tests run in
+        old = Router(folders[0], sandbox.url, empty_postgres_url, **first, **settings)
         with ending(old):
             older = revision(empty_postgres_url)
             [before] = old.post(notification("NoRunbook", group="before")).json()["incidents"]
