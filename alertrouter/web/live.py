@@ -44,7 +44,7 @@ def _stream(request: Request, chosen: str | None) -> Response:
 
 
 async def _news(service: Service, chosen: str | None) -> AsyncIterator[ServerSentEvent]:
-    """A version whenever there is another one. Commits of this process wake it, those of other replicas are looked for."""
+    """A version whenever there is another one. Commits wake it, here and on other replicas; it also looks for itself."""
     last = ""
     while True:
         ring = service.bell.next_ring
