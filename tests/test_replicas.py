@@ -60,6 +60,18 @@ async def test_two_replicas_open_each_incident_once_and_count_every_notification
         assert sorted(one["dedup_key"] for one in events) == sorted(one["id"] for one in incidents)
 
 
+async def test_what_people_do_on_one_replica_and_notifications_on_another_both_count(postgres_url: str, tmp_path: Path) -> None:
+    async with replicas(postgres_url, tmp_path) as (one, other):
+        bodies = [notification("NoRunbook", group=f"{n}", instance=f"{n}") for n in range(8)]
+        ids = [(await one.post(body)).json()["incidents"][0] for body in bodies]
+        acts = [other.http.post(f"/api/v1/incidents/{incident}/acknowledge", json={"by": "ana"}) for incident in reversed(ids)]
+        repeats = [replica.post(body) for body in bodies for replica in (one, other)]
+        answers = await asyncio.gather(*acts, *repeats)
+        assert {answer.status_code for answer in answers} == {200}
+        incidents = (await one.http.get("/api/v1/incidents")).json()["incidents"]
+        assert [(found["status"], found["notifications"]) for found in incidents] == [("acknowledged", 3)] * len(ids)
+
+
 async def test_what_one_replica_commits_another_sends_at_once(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import psycopg
 
 from alertrouter.actions import Action, act, fire_timers
 from alertrouter.alertmanager import parse
@@ -106,6 +107,15 @@ async def test_the_record_of_a_lease_that_was_taken_over_changes_nothing(databas
         assert await box.record(other, Sent())
         box.clock.pass_(hours=1)
         assert await box.claim() == []
+
+
+async def test_a_claim_does_not_wait_for_a_replica_that_is_at_work_on_the_incident(postgres_url: str) -> None:
+    async with boxed(postgres_url) as box:
+        incident = await box.notify(notification())
+        with psycopg.connect(postgres_url) as other:
+            other.execute("SELECT 1 FROM incident FOR UPDATE")
+            [job] = await box.claim()
+        assert job.delivery.incident_id == incident
 
 
 async def test_a_lease_is_held_while_it_lasts_for_one_more_attempt_and_nobody_has_taken_it_over(database_url: str) -> None:
