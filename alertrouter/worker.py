@@ -23,10 +23,11 @@ from alertrouter.planning import Playbook
 from alertrouter.routing import Routing
 from alertrouter.store import outbox
 from alertrouter.store.database import NEWS, News, UnavailableError
+from alertrouter.store.timers import LOOK_SECONDS
 from alertrouter.store.writer import OverloadedError, Writer
 
 MOST_IN_FLIGHT = 32
-POLL_SECONDS = 5.0
+POLL_SECONDS = LOOK_SECONDS
 STOP_SECONDS = 4.0
 YOUNG_SECONDS = 1.0
 """A lease of this age is not asked about before sending: nobody can have taken it over."""

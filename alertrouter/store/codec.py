@@ -6,6 +6,7 @@ Columns have the names of the fields; the tables' own types say how to translate
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -19,6 +20,8 @@ from alertrouter.store.many import ID
 
 Row = dict[str, Any]
 LONGEST_NAME = 256
+_MOST_KEYS = 4096
+"""One batch asks for the same keys again and again."""
 _MOMENTS = frozenset(
     (
         "opened_at",
@@ -45,11 +48,13 @@ def digest(*parts: str) -> str:
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
+@lru_cache(_MOST_KEYS)
 def subject_key(source: str, subject: str, *, per_alert: bool) -> str:
     """What the incidents of one group, or of one alert, have in common."""
     return digest("alert" if per_alert else "group", source, subject)
 
 
+@lru_cache(_MOST_KEYS)
 def incident_key(source: str, subject: str, target: str, *, per_alert: bool) -> str:
     """The hash of an incident key: (source, fingerprint), or (source, group key, target)."""
     return digest("alert", source, subject) if per_alert else digest("group", source, subject, target)

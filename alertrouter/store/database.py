@@ -141,7 +141,11 @@ class Database:
     def _start(self) -> Any:
         assert self._writer is not None
         cursor = self._writer.cursor()
-        cursor.execute("BEGIN" if self.is_postgres else "BEGIN IMMEDIATE")
+        if self.asks_server:
+            cursor.execute(f"BEGIN; {_SERVER_NOW}")  # one round trip for both
+            cursor.nextset()
+        else:
+            cursor.execute("BEGIN" if self.is_postgres else "BEGIN IMMEDIATE")
         return cursor
 
     def _abandon(self) -> None:
@@ -225,7 +229,7 @@ class Transaction:
     def _now(self) -> datetime:
         if not self.database.asks_server:
             return self.database.clock.now()
-        return from_micros(self.cursor.execute(_SERVER_NOW).fetchone()[0])
+        return from_micros(self.cursor.fetchone()[0])  # asked for with the BEGIN
 
 
 _BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"

@@ -11,7 +11,7 @@ from alertrouter.incidents import Change, Incident, Member, Send, State
 from alertrouter.incidents.draft import SEVERITIES
 from alertrouter.moments import to_micros
 from alertrouter.runbooks.section import Section
-from alertrouter.store import codec
+from alertrouter.store import codec, timers
 from alertrouter.store.database import Transaction, is_among
 from alertrouter.store.many import ID, insert_many, update_many
 from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
@@ -57,7 +57,7 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     tx.run_many(_insert, sorted(new, key=lambda row: str(row["key"])))
     _see(tx, repeats, rows, final)
     _save_parts(tx, changes)
-    tx.timers = tx.timers or any(state.incident.resolve_at or state.incident.due_at for state in final.values())
+    timers.tell(tx, (state.incident.resolve_at or state.incident.due_at for state in final.values()))
 
 
 def _is_repeat(tx: Transaction, incident: Incident) -> bool:

@@ -1,6 +1,6 @@
 """Timers are columns of the incident: the next step's time, and the end of a held-back resolve."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,8 @@ from alertrouter.moments import from_micros, to_micros
 from alertrouter.store.database import Transaction, is_among
 from alertrouter.tables import IncidentRow
 
+LOOK_SECONDS = 5.0
+"""How often those that take steps look for timers at the latest, in real time; one that is due after that is no news to them."""
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 
 
@@ -26,6 +28,12 @@ def due(tx: Transaction, most: int, among: Collection[str] | None) -> list[str]:
         steps = tx.fetch(_select_steps_among, now=now, most=most, ids=tx.array(among))
     holds = tx.fetch(_select_holds, now=now, most=most - len(steps))
     return [row[0] for row in steps + holds]
+
+
+def tell(tx: Transaction, moments: Iterable[datetime | None]) -> None:
+    """These timers were set."""
+    soon = tx.now + tx.database.clock.simulated(LOOK_SECONDS)
+    tx.timers = tx.timers or any(moment is not None and moment <= soon for moment in moments)
 
 
 def next_due(tx: Transaction) -> datetime | None:
