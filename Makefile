@@ -24,7 +24,10 @@ BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
 
 bench: $(READY)
 	$(BENCH)/intake.py
-	$(BENCH)/page_latency.py
+	$(BENCH)/delivery.py
+	$(BENCH)/timers.py
+	$(BENCH)/storm.py
+	$(BENCH)/weight.py
 	$(BENCH)/runbooks.py
 	$(BENCH)/pages.py
 

@@ -1,13 +1,16 @@
 """The load: bodies as Alertmanager sends them, and wrk, which posts them."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 GROUPS = 2000
 ALERTS = 5
@@ -95,3 +98,18 @@ def run(url: str, bodies: Path, connections: int, seconds: float, offset: int = 
     seen = json.loads(done.stdout.splitlines()[-1])
     rate = seen["requests"] / seen["seconds"]
     return Run(seen["requests"], rate, seen["p50"] / 1000, seen["p99"] / 1000, seen["errors"])
+
+
+def post_all(url: str, bodies: Iterable[str], connections: int) -> None:
+    """Post each body once, over so many connections."""
+
+    async def post(http: httpx.AsyncClient, waiting: Iterator[str]) -> None:
+        for one in waiting:
+            (await http.post(url, content=one)).raise_for_status()
+
+    async def run_all() -> None:
+        waiting = iter(bodies)
+        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=connections)) as http:
+            await asyncio.gather(*(post(http, waiting) for _ in range(connections)))
+
+    asyncio.run(run_all())

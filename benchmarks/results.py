@@ -6,6 +6,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -64,3 +65,10 @@ def _fsync() -> float:
             os.fsync(file.fileno())
             seconds.append(time.perf_counter() - at)
     return sorted(seconds)[50]
+
+
+def quantiles(seconds: Iterable[float]) -> dict[str, float]:
+    """Of a number of durations, in milliseconds."""
+    ordered = sorted(one * 1000 for one in seconds)
+    at = {f"p{percent}": ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] for percent in (50, 95, 99)}
+    return {name: round(value, 2) for name, value in at.items()} | {"most": round(ordered[-1], 2), "n": len(ordered)}

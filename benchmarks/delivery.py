@@ -1,0 +1,77 @@
+"""From Alertmanager's POST to PagerDuty's receipt, idle and under many new incidents a second. One machine, one clock.
+
+The sandbox that plays PagerDuty runs on the same processors. Usage: `make bench`.
+"""
+
+import argparse
+import asyncio
+import time
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+import load
+import parts
+from processes import Router, Sandbox, wait_for
+from results import keep, quantiles, say
+
+IDLE_PAGES = 300
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--seconds", type=int, default=60)
+    arguments.add_argument("--rate", type=int, default=200, help="new incidents a second")
+    arguments.add_argument("--databases", nargs="+", default=parts.DATABASES)
+    given = arguments.parse_args()
+    figures = {}
+    for database in given.databases:
+        with parts.folder() as folder, parts.routers(folder, database) as (routers, sandbox):
+            idle = asyncio.run(posted(routers[database], range(IDLE_PAGES), 20))
+            found = {"idle": told(f"{database}, idle", sandbox, idle)}
+            numbers = range(IDLE_PAGES, IDLE_PAGES + given.rate * given.seconds)
+            busy = asyncio.run(posted(routers[database], numbers, given.rate))
+            found["busy"] = told(f"{database}, {given.rate}/s for {given.seconds} s", sandbox, busy)
+            figures[database] = found
+    keep("delivery", {"rate": given.rate, "seconds": given.seconds, **figures})
+
+
+async def posted(router: Router, numbers: range, rate: int) -> dict[str, tuple[float, float]]:
+    """For each incident, when its notification was posted and how long the 200 took: at this rate, come what may."""
+    found: dict[str, tuple[float, float]] = {}
+    limits = httpx.Limits(max_connections=64)
+    async with httpx.AsyncClient(base_url=router.url, timeout=60, limits=limits) as http, asyncio.TaskGroup() as tasks:
+        began = time.monotonic()
+        for place, number in enumerate(numbers):
+            await asyncio.sleep(max(began + place / rate - time.monotonic(), 0))
+            tasks.create_task(_post(http, load.body(f"{number:08d}"), found))
+    return found
+
+
+async def _post(http: httpx.AsyncClient, body: str, found: dict[str, tuple[float, float]]) -> None:
+    at = time.time()
+    answer = await http.post(parts.WEBHOOK, content=body)
+    found[answer.raise_for_status().json()["incidents"][0]] = (at, time.time() - at)
+
+
+def told(what: str, sandbox: Sandbox, posted: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """Print how long answers and pages took, in milliseconds."""
+    wait_for("every page", lambda: posted.keys() <= _received(sandbox).keys(), 120)
+    received = _received(sandbox)
+    figures = {
+        "answer": quantiles(seconds for _, seconds in posted.values()),
+        "page": quantiles(received[incident] - at for incident, (at, _) in posted.items()),
+    }
+    for name, figure in figures.items():
+        say(f"{what:<32} POST to {name:<7} p50 {figure['p50']:8.1f} ms   p99 {figure['p99']:8.1f} ms   n {figure['n']}")
+    return figures
+
+
+def _received(sandbox: Sandbox) -> dict[str, float]:
+    return {one["event"]["dedup_key"]: datetime.fromisoformat(one["received_at"]).timestamp() for one in sandbox.events()}
+
+
+if __name__ == "__main__":
+    main()
