@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quick chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean
+.PHONY: demo test check bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -28,8 +28,13 @@ bench: $(READY)
 	$(BENCH)/timers.py
 	$(BENCH)/storm.py
 	$(BENCH)/weight.py
+	$(BENCH)/growth.py
 	$(BENCH)/runbooks.py
 	$(BENCH)/pages.py
+
+# The pictures in docs/performance.md, from what was measured last.
+plots: $(READY)
+	$(BENCH)/plots.py
 
 # The first of them, in less than two minutes.
 bench-quick: $(READY)

@@ -82,7 +82,7 @@ def measure(http: httpx.Client, path: str) -> Iterator[float]:
         yield (time.perf_counter() - began) * 1000
 
 
-def fill(path: Path, past: int) -> None:
+def fill(path: Path, past: int, first: int = 1) -> None:
     """Copy the past incident, with its alert, story and deliveries, an incident a minute back in time."""
     connection = sqlite3.connect(path, timeout=60)
     connection.row_factory = sqlite3.Row
@@ -91,7 +91,7 @@ def fill(path: Path, past: int) -> None:
         rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (source,))]
         names = [name for name in rows[0] if not (name == "id" and table in {"timeline", "delivery"})]
         marks = ", ".join(f":{name}" for name in names)
-        copies = (copied(row, number, key, table) for number in range(1, past + 1) for row in rows)
+        copies = (copied(row, number, key, table) for number in range(first, past + 1) for row in rows)
         connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", copies)
     connection.commit()
     connection.execute("ANALYZE")
