@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean
+.PHONY: demo test check bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean translations
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -43,6 +43,10 @@ bench-quick: $(READY)
 # The pages of docs/ that are made from the code, the README and CONTRIBUTING.
 reference: $(READY)
 	$(BIN)/python -m tools.reference
+
+# The pages' catalogues after a text has changed: fill in what is empty in the .po files, and run it again.
+translations: $(READY)
+	$(BIN)/python -m tools.translations
 
 # The documentation as a site in dist/site; a link that leads nowhere is an error.
 docs: $(READY)

@@ -17,7 +17,7 @@ from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
 from alertrouter.web.forms import pressing
 from alertrouter.web.http import service_of
-from alertrouter.web.rendering import page, prefix_of, readable
+from alertrouter.web.rendering import page, prefix_of, readable, say_to
 
 
 async def ask(request: Request) -> Response:
@@ -34,14 +34,14 @@ async def _acknowledge(request: Request, fields: Mapping[str, str]) -> None:
 
 async def _incident_id(request: Request) -> str:
     """The incident that the link is for; 404 where there are no such links, 410 for a link that is over."""
-    service = service_of(request)
+    service, say = service_of(request), say_to(request)
     links = service.playbook.ack_links
     if links is None:
-        raise HTTPException(404, "There are no such links (ALERTROUTER_ACK_LINKS).")
+        raise HTTPException(404, say("There are no such links (ALERTROUTER_ACK_LINKS)."))
     try:
         return links.incident_of(request.path_params["token"], await asyncio.to_thread(service.database.read_now))
     except BadLinkError as problem:
-        raise HTTPException(410, str(problem)) from None
+        raise HTTPException(410, say(str(problem))) from None
 
 
 def _read(service: Service, incident_id: str) -> IncidentRow:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from alertrouter.report import Figures
+from alertrouter.web.languages import Say
 
 _LONGEST_NAME = 28
 _DARK = """inline:
@@ -14,28 +15,28 @@ _DARK = """inline:
 }"""
 
 
-def by_week(weeks: Sequence[tuple[date, Figures]]) -> bytes:
+def by_week(weeks: Sequence[tuple[date, Figures]], say: Say) -> bytes:
     """Pages of each week, those at night apart."""
-    chart = _chart("StackedBar", height=300, x_label_rotation=30)
-    chart.x_labels = [f"{week:%d %b}" for week, _ in weeks]
-    chart.add("by day", [one.pages - one.pages_at_night for _, one in weeks])
-    chart.add("at night", [one.pages_at_night for _, one in weeks])
+    chart = _chart("StackedBar", say, height=300, x_label_rotation=30)
+    chart.x_labels = [week.isoformat()[5:] for week, _ in weeks]
+    chart.add(say("by day"), [one.pages - one.pages_at_night for _, one in weeks])
+    chart.add(say("at night"), [one.pages_at_night for _, one in weeks])
     svg: bytes = chart.render()
     return svg
 
 
-def by_alert(alerts: Sequence[tuple[str, Figures]]) -> bytes:
+def by_alert(alerts: Sequence[tuple[str, Figures]], say: Say) -> bytes:
     """Incidents of the alerts that page most, noise apart."""
     upwards = list(reversed(alerts))
-    chart = _chart("HorizontalStackedBar", height=120 + 32 * max(len(upwards), 1))
+    chart = _chart("HorizontalStackedBar", say, height=120 + 32 * max(len(upwards), 1))
     chart.x_labels = [_short(name) for name, _ in upwards]
-    chart.add("somebody did something", [one.incidents - one.noise for _, one in upwards])
-    chart.add("went away by itself", [one.noise for _, one in upwards])
+    chart.add(say("somebody did something"), [one.incidents - one.noise for _, one in upwards])
+    chart.add(say("went away by itself"), [one.noise for _, one in upwards])
     svg: bytes = chart.render()
     return svg
 
 
-def _chart(kind: str, **given: Any) -> Any:
+def _chart(kind: str, say: Say, **given: Any) -> Any:
     import pygal  # noqa: PLC0415 - a fifth of a second that only the report needs
     from pygal.style import Style  # noqa: PLC0415
 
@@ -59,7 +60,7 @@ def _chart(kind: str, **given: Any) -> Any:
         js=[],
         width=760,
         legend_at_bottom=True,
-        no_data_text="no page in these weeks",
+        no_data_text=say("no page in these weeks"),
         disable_xml_declaration=False,
         order_min=0,
         **given,

@@ -16,7 +16,7 @@ from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
 from alertrouter.web.http import incident_id, read_body, service_of
-from alertrouter.web.rendering import Endpoint, message, prefix_of, readable, viewer
+from alertrouter.web.rendering import Endpoint, message, prefix_of, readable, say_to, viewer
 
 _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20
@@ -32,9 +32,10 @@ def pressing(deed: Deed, back_to: Callable[[Request], str], *, is_open: bool = F
     """
 
     async def press(request: Request) -> Response:
-        who = viewer(request)
+        who, say = viewer(request), say_to(request)
         if not who.may_act:
-            raise HTTPException(403, f"You are signed in as {who.name}, who may read and not act (ALERTROUTER_AUTH_ACTORS).")
+            refused = say("You are signed in as %(name)s, who may read and not act (ALERTROUTER_AUTH_ACTORS).")
+            raise HTTPException(403, refused % {"name": who.name})
         back = back_to(request)
         try:
             fields = await read_form(request)
@@ -42,9 +43,9 @@ def pressing(deed: Deed, back_to: Callable[[Request], str], *, is_open: bool = F
         except (UnknownIncidentError, UnknownDeliveryError) as problem:
             raise HTTPException(404, _sentence(problem)) from None
         except (NothingLeftError, NotPossibleError) as problem:
-            return message(request, 409, f"Nothing was done. {_sentence(problem)}", back)
+            return message(request, 409, say("Nothing was done. %(why)s") % {"why": _sentence(problem)}, back)
         except (UnavailableError, OverloadedError):
-            why = "Nothing was done: the database does not answer just now. Go back and press again."
+            why = say("Nothing was done: the database does not answer just now. Go back and press again.")
             return message(request, 503, why, back)
         return RedirectResponse(back, 303)
 

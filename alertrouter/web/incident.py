@@ -21,10 +21,10 @@ from alertrouter.runbooks.render import to_html
 from alertrouter.service import Service
 from alertrouter.store import listing, queries
 from alertrouter.tables import AlertRow, SectionRow
-from alertrouter.timeline import sentence
 from alertrouter.urls import incident_url, section_url
 from alertrouter.web.http import incident_id, service_of
-from alertrouter.web.rendering import page, prefix_of, readable, spell
+from alertrouter.web.languages import Say
+from alertrouter.web.rendering import page, prefix_of, readable, say_to, spell
 from alertrouter.web.urgency import incident_of, next_target, target_of
 
 _MOST_SHOWN = 200
@@ -46,7 +46,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One escalation step: in words, what has become of it, and its time while it is still to come."""
+    """One escalation step: its rule in words, its time while it is still to come, and what has become of it.
+
+    `fate`: `paged`, `nothing` (there was nothing to send), `over`, `stopped` (by an acknowledgement), `next` or `later`.
+    """
 
     to: str
     rule: str
@@ -58,22 +61,22 @@ class _Step:
 async def incident(request: Request) -> Response:
     """One incident with its runbook, alerts, escalation and story."""
     service, prefix = service_of(request), prefix_of(request)
-    shown = await asyncio.to_thread(_read_incident, service, incident_id(request), prefix)
+    say = say_to(request)
+    shown = await asyncio.to_thread(_read_incident, service, incident_id(request), prefix, say)
     if shown is None:
-        raise HTTPException(404, "There is no such incident.")
+        raise HTTPException(404, say("There is no such incident."))
     return page(
         request,
         "incident.html",
         **shown,
         most=_MOST_SHOWN,
         next_target=next_target,
-        sentence=sentence,
         incident_url=incident_url,
         section_url=section_url,
     )
 
 
-def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any] | None:
+def _read_incident(service: Service, chosen: str, prefix: str, say: Say) -> dict[str, Any] | None:
     now = service.database.read_now()
     with service.database.read() as session:
         version = listing.version(session, chosen)
@@ -88,7 +91,7 @@ def _read_incident(service: Service, chosen: str, prefix: str) -> dict[str, Any]
         "now": now,
         "incident": shown,
         "parts": _parts(story, service, prefix),
-        "steps": [_step(shown, number) for number in range(1, len(shown.policy.steps) + 1)],
+        "steps": [_step(shown, number, say) for number in range(1, len(shown.policy.steps) + 1)],
         "by_hand": target_of(shown, shown.step + 1),
         "silence": silence,
         "other_ways": other_ways,
@@ -134,23 +137,26 @@ def _changes(member: AlertRow, section: SectionRow, service: Service) -> Sequenc
     return None if now.text == section.text else difference(section.text, now.text)
 
 
-def _step(incident: Incident, number: int) -> _Step:
+def _step(incident: Incident, number: int, say: Say) -> _Step:
     step = incident.policy.steps[number - 1]
     due = incident.armed_at + step.after
     if number <= incident.step:
         paged = any(page.step == number for page in incident.pages)
-        fate, at = ("paged" if paged else "nothing to send"), None
+        fate, at = ("paged" if paged else "nothing"), None
     elif not incident.is_open:
-        fate, at = "not needed", None
+        fate, at = "over", None
     elif step.unless == "acknowledged" and incident.status == "acknowledged":
-        fate, at = "stopped by the acknowledgement", None
+        fate, at = "stopped", None
     else:
         is_next = number == next_step(incident)
         fate, at = ("next" if is_next else "later"), (incident.due_at if is_next else due)
-    return _Step(step.to or incident.target, _rule(step), fate, at)
+    return _Step(step.to or incident.target, _rule(step, say), fate, at)
 
 
-def _rule(step: Step) -> str:
-    if not step.after:
-        return "at once"
-    return f"{spell(step.after)} after the opening" + (f", unless {step.unless}" if step.unless else "")
+def _rule(step: Step, say: Say) -> str:
+    texts = {
+        "acknowledged": say("%(after)s after the opening, unless acknowledged"),
+        "resolved": say("%(after)s after the opening, unless resolved"),
+        None: say("%(after)s after the opening"),
+    }
+    return texts[step.unless] % {"after": spell(step.after)} if step.after else say("at once")

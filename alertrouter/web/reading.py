@@ -20,7 +20,7 @@ from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.tables import IncidentRow
 from alertrouter.urls import incident_url, section_url
 from alertrouter.web.http import service_of
-from alertrouter.web.rendering import message, page, prefix_of, readable
+from alertrouter.web.rendering import message, page, prefix_of, readable, say_to
 
 _MOST_QUERY = 200
 _MOST_HITS = 50
@@ -44,7 +44,9 @@ async def runbook(request: Request) -> Response:
     path = request.path_params["path"]
     document = next((document for document in service_of(request).library.shelf.documents if document.path == path), None)
     if document is None:
-        return message(request, 404, f"There is no file {path} in the runbooks folder.", f"{prefix_of(request)}/runbooks")
+        say = say_to(request)
+        why = say("There is no file %(path)s in the runbooks folder.") % {"path": path}
+        return message(request, 404, why, f"{prefix_of(request)}/runbooks")
     html, uses, changed = await asyncio.to_thread(_read, service_of(request), document, prefix_of(request))
     return page(
         request,
@@ -67,8 +69,9 @@ async def runbook_for(request: Request) -> Response:
     labels = {name: value for name, equals, value in pairs if name and equals} | {"alertname": alertname}
     match = service.library.shelf.index.find(labels, None, service.base_url)
     if match is None:
-        how = f"No runbook for {alertname}: add a heading “### {alertname}” to a file in the runbooks folder."
-        return message(request, 404, how, f"{prefix_of(request)}/runbooks")
+        say = say_to(request)
+        how = say("No runbook for %(name)s: add a heading “### %(name)s” to a file in the runbooks folder.")
+        return message(request, 404, how % {"name": alertname}, f"{prefix_of(request)}/runbooks")
     return RedirectResponse(section_url(prefix_of(request), match.section.path, match.section.anchor), 302)
 
 

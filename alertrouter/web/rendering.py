@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,20 +17,36 @@ from starlette.responses import HTMLResponse, Response
 from alertrouter.moments import rfc3339
 from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
+from alertrouter.timeline import action, reason, sentence
 from alertrouter.web.http import service_of
+from alertrouter.web.languages import Say, catalogue, choose, say_in
 from alertrouter.web.sign_in.viewer import ANYBODY, Viewer, ask, viewer_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-_TITLES = {
-    400: "That cannot be read",
-    401: "Sign in",
-    403: "Refused",
-    404: "Not found",
-    409: "That cannot be done now",
-    413: "Too large",
-    503: "Try again in a moment",
-}
+
+def _title(status: int, say: Say) -> str:
+    titles = {
+        400: say("That cannot be read"),
+        401: say("Sign in"),
+        403: say("Refused"),
+        404: say("Not found"),
+        409: say("That cannot be done now"),
+        410: say("That is over"),
+        413: say("Too large"),
+        503: say("Try again in a moment"),
+    }
+    return titles.get(status, say("Error"))
+
+
+def language_of(request: Request) -> str:
+    """The language that the reader's browser prefers."""
+    return choose(request.headers.get("accept-language", ""))
+
+
+def say_to(request: Request) -> Say:
+    """What says a text in that language."""
+    return say_in(language_of(request))
 
 
 def prefix_of(request: Request) -> str:
@@ -46,16 +62,24 @@ def viewer(request: Request) -> Viewer:
 
 def page(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
     """A page from a template."""
-    shown = _TEMPLATES.get_template(template).render(
-        prefix=prefix_of(request), viewer=viewer(request), can_sign_out=service_of(request).settings.auth == "oidc", **values
+    language = language_of(request)
+    shown = (
+        _templates(language)
+        .get_template(template)
+        .render(
+            prefix=prefix_of(request), viewer=viewer(request), can_sign_out=service_of(request).settings.auth == "oidc", **values
+        )
     )
-    return HTMLResponse(shown, status)
+    return HTMLResponse(shown, status, {"Content-Language": language, "Vary": "Accept-Language"})
 
 
 def message(request: Request, status: int, text: str, back: str = "") -> HTMLResponse:
     """A page that says one thing; `back` is an address to return to. One that cannot be shown just now tries again by itself."""
     again = status == 503 and request.method == "GET"
-    return page(request, "message.html", status, title=_TITLES.get(status, "Error"), text=text, back=back, again=again)
+    say = say_to(request)
+    return page(
+        request, "message.html", status, title=_title(status, say), text=say(text) if text else "", back=back, again=again
+    )
 
 
 def readable(endpoint: Endpoint, *, is_open: bool = False) -> Endpoint:
@@ -77,7 +101,8 @@ def readable(endpoint: Endpoint, *, is_open: bool = False) -> Endpoint:
                 raise
         except (UnavailableError, OverloadedError):
             pass
-        return message(request, 503, "The database does not answer just now. The runbooks can still be read.")
+        say = say_to(request)
+        return message(request, 503, say("The database does not answer just now. The runbooks can still be read."))
 
     return shown
 
@@ -103,9 +128,9 @@ def when(moment: datetime) -> Markup:
     return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>').format(rfc3339(moment), moment)
 
 
-def until(moment: datetime, now: datetime) -> Markup:
+def until(say: Say, moment: datetime, now: datetime) -> Markup:
     """How long it is from `now` to `moment`, as a `<time>`; "now" once it has come."""
-    text = f"in {spell(moment - now)}" if moment > now else "now"
+    text = say("in %(duration)s") % {"duration": spell(moment - now)} if moment > now else say("now")
     return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(
         rfc3339(moment), moment.astimezone(UTC), text
     )
@@ -120,11 +145,47 @@ def web_link(url: str) -> str:
     return url if parts.scheme in {"http", "https"} and parts.netloc else ""
 
 
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters |= {"spell": spell, "seconds": seconds, "when": when, "until": until, "web_link": web_link}
+def severity(say: Say, name: str) -> str:
+    """A severity for people."""
+    names = {"critical": say("critical"), "error": say("error"), "warning": say("warning"), "info": say("info")}
+    return names.get(name, name)
+
+
+def state(say: Say, name: str) -> str:
+    """What a status or the state of a delivery is called."""
+    names = {
+        "triggered": say("triggered"),
+        "acknowledged": say("acknowledged"),
+        "resolved": say("resolved"),
+        "pending": say("pending"),
+        "sent": say("sent"),
+        "superseded": say("superseded"),
+        "dead": say("dead"),
+    }
+    return names.get(name, name)
+
+
+@cache
+def _templates(language: str) -> Environment:
+    """The templates in one language."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    say = say_in(language)
+    made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    made.policies["ext.i18n.trimmed"] = True
+    made.globals["language"] = language
+    made.filters |= {"spell": spell, "seconds": seconds, "when": when, "web_link": web_link}
+    made.filters |= {name: partial(tell, say) for name, tell in (("until", until), ("severity", severity), ("state", state))}
+    made.filters |= {name: partial(_last, tell, say) for name, tell in (("reason", reason), ("action", action))}
+    made.globals["sentence"] = partial(sentence, say=say)
+    return made
+
+
+def _last(tell: Callable[[str, Say], str], say: Say, text: str) -> str:
+    return tell(text, say)

@@ -20,7 +20,7 @@ from alertrouter.store import episodes
 from alertrouter.web import charts
 from alertrouter.web.api import with_token
 from alertrouter.web.http import read_query, service_of
-from alertrouter.web.rendering import page, readable
+from alertrouter.web.rendering import page, readable, say_to
 
 _MOST_ALERTS = 50
 _IN_PICTURE = 10
@@ -54,12 +54,12 @@ async def _show(request: Request) -> Response:
 
 async def _weeks_picture(request: Request) -> Response:
     _, found = await _report(request)
-    return _picture(await asyncio.to_thread(charts.by_week, found.weeks))
+    return _picture(await asyncio.to_thread(charts.by_week, found.weeks, say_to(request)))
 
 
 async def _alerts_picture(request: Request) -> Response:
     _, found = await _report(request)
-    return _picture(await asyncio.to_thread(charts.by_alert, found.alerts[:_IN_PICTURE]))
+    return _picture(await asyncio.to_thread(charts.by_alert, found.alerts[:_IN_PICTURE], say_to(request)))
 
 
 async def _csv(request: Request) -> Response:
@@ -107,7 +107,7 @@ def _cell(text: str) -> str:
 
 
 def _picture(svg: bytes) -> Response:
-    return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=60"})
+    return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "private, max-age=60", "Vary": "Accept-Language"})
 
 
 routes = [

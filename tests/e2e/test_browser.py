@@ -96,7 +96,7 @@ def test_the_walk_at_3_am(browser: Browser, tmp_path: Path, sandbox: Sandbox, de
         router.post(notification())
         page.get_by_role("link", name="HighErrorRate").click()  # it has come by itself
         expect(page.get_by_text("Next: engineering")).to_be_visible()
-        page.get_by_role("button", name="Copy kubectl logs -n prod deploy/api").click()
+        page.get_by_role("button", name="Copy: kubectl logs -n prod deploy/api").click()
         assert page.evaluate("navigator.clipboard.readText()") == "kubectl logs -n prod deploy/api"
         assert faults(page) == []
         assert fits(page)

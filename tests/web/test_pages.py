@@ -57,7 +57,7 @@ async def test_what_is_over_or_could_not_be_read_or_sent_is_shown_below(url: str
         page = await see(router, "/")
     assert "resolved by Bia" in page.text
     assert "Alerts that could not be read Invalid enum value 'burning'" in page.text
-    assert "PagerDuty refused 1 event It is not sent again." in page.text
+    assert "PagerDuty refused 1 event What was refused is not sent again." in page.text
     assert "has not got" not in early.text
     assert "PagerDuty has not got 1 event yet trigger to oncall owed for 3 min" in page.text
     links = [link.removeprefix("/incidents/") for link in page.all("a", "href") if link.startswith("/incidents/")]
@@ -117,7 +117,7 @@ async def test_an_escalation_that_the_runbook_does_not_state_is_called_so(
     async with running(url, tmp_path) as router:
         write_runbooks(router, tmp_path, {"a.md": SECTIONS})
         page = await see(router, f"/incidents/{await open_one(router, name)}")
-    assert ("Escalation not stated in the runbook; the default applies." in page.text) is said
+    assert ("Escalation not stated in the runbook. The default applies." in page.text) is said
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ async def test_an_escalation_that_cannot_be_read_is_told_on_the_page_and_in_the_
         write_runbooks(router, tmp_path, {"a.md": "### DiskFull\nLook.\n\n**Escalation**: whenever it suits\n"})
         incident = await open_one(router, "DiskFull")
         page = await see(router, f"/incidents/{incident}")
-        assert "The runbook's escalation cannot be read (a.md:4); the default applies." in page.text
+        assert "The runbook's escalation cannot be read (a.md:4). The default applies." in page.text
         [event] = await router.settled()
         assert event["payload"]["custom_details"]["4 Escalation"] == (
             "oncall in 15m unless acknowledged (default; a.md:4 cannot be read)"

@@ -97,8 +97,8 @@ async def test_the_coverage_tells_which_alerts_have_no_section(database_url: str
         router.clock.pass_(seconds=1)
         last = await open_one(router, "Unwritten", labels={"pod": "2"}, group="later")
         page = await see(router, "/runbooks/coverage")
-        assert "Firing now: 2 of 4 alerts had a section when they came." in page.text
-        assert "Known: 1 of 2 alert names have a section now." in page.text
+        assert "Alerts that are firing and had a section when they came: 2 of 4" in page.text
+        assert "Names of alerts that ever came and have a section now: 1 of 2" in page.text
         assert f"/incidents/{last}" in page.all("a", "href")
         measured = measure(router.service.database, router.service.library.shelf.index, "")
         telemetry.count_coverage(measured.firing, len(measured.known), len(measured.uncovered))
@@ -107,7 +107,7 @@ async def test_the_coverage_tells_which_alerts_have_no_section(database_url: str
         assert 'alertrouter_runbook_coverage{alerts="known",runbook="matched"} 1.0' in metrics
         (tmp_path / "runbooks" / "Unwritten.md").write_text("# Unwritten\n\nNow it is.\n")
         router.service.library.load()
-        assert "Known: 2 of 2 alert names have a section now." in (await see(router, "/runbooks/coverage")).text
+        assert "Names of alerts that ever came and have a section now: 2 of 2" in (await see(router, "/runbooks/coverage")).text
 
 
 async def test_a_file_tells_its_contents_and_the_incidents_that_it_was_used_in(url: str, tmp_path: Path) -> None:

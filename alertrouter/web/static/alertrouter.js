@@ -11,12 +11,12 @@ function addCopyButtons() {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy ${text}`);
+    button.textContent = main.dataset.copy;
+    button.setAttribute("aria-label", `${main.dataset.copy}: ${text}`);
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      button.textContent = main.dataset.copied;
+      setTimeout(() => { button.textContent = main.dataset.copy; }, 2000);
     });
     code.after(button);
   }
