@@ -89,6 +89,8 @@ def fill(path: Path, past: int, first: int = 1) -> None:
     [source] = connection.execute("SELECT id FROM incident WHERE status = 'resolved'").fetchone()
     for table, key in (("incident", "id"), ("alert", "incident_id"), ("timeline", "incident_id"), ("delivery", "incident_id")):
         rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (source,))]
+        if not rows:  # of a table that the incident has nothing in
+            continue
         names = [name for name in rows[0] if not (name == "id" and table in {"timeline", "delivery"})]
         marks = ", ".join(f":{name}" for name in names)
         copies = (copied(row, number, key, table) for number in range(first, past + 1) for row in rows)
