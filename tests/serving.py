@@ -118,7 +118,16 @@ async def until(probe: Callable[[], Any], seconds: float = 20.0) -> Any:
 async def serve(app: Starlette) -> AsyncIterator[str]:
     """The address of an application that is served on a real socket."""
     port = free_port()
-    config = uvicorn.Config(app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1, ws="none")
+    keep_alive = 60  # a connection that ends just as it is used again is a lost answer
+    config = uvicorn.Config(
+        app,
+        port=port,
+        log_config=None,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=keep_alive,
+    )
     web = uvicorn.Server(config)
     web.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     over = asyncio.Event()

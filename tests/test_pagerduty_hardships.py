@@ -293,7 +293,7 @@ async def test_odd_errors_of_a_refusal_are_kept_in_one_clean_line(database_url: 
     async with running(database_url, tmp_path) as router:
         answers: list[Any] = []
 
-        async def send(*_: Any) -> Any:
+        async def send(*_: Any, **__: Any) -> Any:
             answers.append(classify(400, f'{{"errors": {errors}}}'.encode()))
             return answers[-1]
 
