@@ -128,9 +128,7 @@ class Fallback:
         cursor = ""
         with self._database.read() as session:
             while len(wanted) < _MOST and (found := queries.stuck_pages(session, before, _MOST, cursor)):
-                wanted += [
-                    (incident_id, why) for incident_id, why, labels in found if routing.route(labels).fallback is not False
-                ]
+                wanted += [(incident_id, why) for incident_id, why, labels in found if routing.fallback(labels) is not False]
                 cursor = found[-1][0]
         return wanted
 

@@ -13,13 +13,13 @@ from alertrouter.actions import save
 from alertrouter.alertmanager import Alert, fingerprint_of
 from alertrouter.incidents import Change, Ended, Notified, decide
 from alertrouter.planning import Playbook
-from alertrouter.routing import Route
+from alertrouter.routing import HEARTBEAT_LOST, Route
 from alertrouter.store import heartbeats, incidents
 from alertrouter.store.codec import subject_key
 from alertrouter.store.database import Transaction
 from alertrouter.store.heartbeats import Heartbeat
 
-ALERT = "HeartbeatLost"
+ALERT = HEARTBEAT_LOST
 _AWAY_SECONDS = 30.0
 
 

@@ -16,6 +16,8 @@ from alertrouter.incidents import NOBODY
 DRILL = "alertrouter_drill"
 """The label of a fire drill's alert: the target that is to be paged, empty for the default."""
 DRILL_SOURCE = "drill"
+HEARTBEAT_LOST = "HeartbeatLost"
+"""The name of the alert that is made when a heartbeat is lost."""
 Operator = Literal["=", "!=", "=~", "!~"]
 _CLASSIC = re.compile(r"\s*([A-Za-z_:][A-Za-z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", re.DOTALL)
 _UTF8 = re.compile(
@@ -203,6 +205,11 @@ class Routing:
             if all(matcher.matches(labels) for matcher in route.matchers):
                 return route
         return self._default_route
+
+    def fallback(self, labels: Mapping[str, str]) -> bool | None:
+        """Which pages of an alert go other ways (see Route): of a lost heartbeat all, as no route is for what is not heard."""
+        is_lost_heartbeat = labels.get("alertname") == HEARTBEAT_LOST and "heartbeat" in labels
+        return True if is_lost_heartbeat else self.route(labels).fallback
 
     def target_named(self, name: str) -> str | None:
         """The target of that name or alias, regardless of case."""

@@ -189,8 +189,8 @@ class RouteModel(_Model):
     def _heartbeat_pages(self) -> "RouteModel":
         if self.heartbeat and self.target == NOBODY:
             raise ValueError(f"a heartbeat with target {NOBODY} would tell nobody when it is lost")
-        if self.heartbeat and self.fallback is False:
-            raise ValueError("a lost heartbeat goes every way there is: fallback: false cannot be had with heartbeat")
+        if self.heartbeat and self.fallback is not None:
+            raise ValueError("a lost heartbeat goes every way there is: fallback cannot be chosen with heartbeat")
         return self
 
 
