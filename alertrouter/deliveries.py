@@ -51,15 +51,16 @@ class Job:
     trace: str = ""
 
 
-def is_superseded(action: Action, trigger: Trigger, *, is_open: bool, is_acknowledged: bool) -> bool:
+def is_superseded(action: Action, trigger: Trigger, *, is_open: bool, is_acknowledged: bool, is_resolved: bool = False) -> bool:
     """Whether a delivery that is due need not go out any more, its incident being open or over, its page acknowledged or not.
 
     A trigger is not sent once the incident is over, and then takes its resolve with it, unless an attempt may have reached
-    PagerDuty: that resolve is owed until it is accepted. A refused trigger leaves nothing to acknowledge or resolve. An
+    PagerDuty: that resolve is owed until it is accepted. Nor is it sent once its page is resolved there: its answer was lost,
+    and PagerDuty would page again. A refused trigger leaves nothing to acknowledge or resolve. An
     acknowledgement that was taken back would silence PagerDuty's page.
     """
     if action == "trigger":
-        return not is_open
+        return not is_open or is_resolved
     if action == "acknowledge" and not (is_open and is_acknowledged):
         return True
     return trigger.state != "sent" and not trigger.unsure

@@ -63,9 +63,9 @@ def _hear(tx: Transaction, heard: Heard) -> bool:
         return _merge(tx, heard)
     _link(tx, webhook.pagerduty_id, heard.keys)
     pages = links.pages_on(tx, webhook.pagerduty_id)
-    is_late = not links.is_latest_event(tx, webhook.pagerduty_id, webhook.occurred_at)
+    changes_nothing = webhook.kind not in _EVENTS or not links.is_latest_event(tx, webhook.pagerduty_id, webhook.occurred_at)
     for incident_id, keys in pages.items():
-        if is_late or webhook.kind not in _EVENTS:
+        if changes_nothing:
             _tell(tx, incident_id, webhook)
         elif not webhook.by_integration or incident_id in _others(tx, webhook, pages):
             _decide(tx, incident_id, _EVENTS[webhook.kind](_who(webhook), frozenset(keys)))
@@ -112,17 +112,18 @@ def _tell(tx: Transaction, incident_id: str, webhook: Webhook) -> None:
 def _merge(tx: Transaction, heard: Heard) -> bool:
     """The keys live on in the other incident, and are as far as that one is; whether there are any of ours."""
     webhook = heard.webhook
-    there = links.pages_on(tx, webhook.merged_into)
-    links.relink(tx, webhook.pagerduty_id, webhook.merged_into)
-    _link(tx, webhook.merged_into, heard.keys)
+    into = links.merged(tx, webhook.pagerduty_id, heard.into.id if heard.into else webhook.merged_into)
+    there = links.pages_on(tx, into)
+    links.relink(tx, webhook.pagerduty_id, into)
+    _link(tx, into, heard.keys)
     known = {key for keys in there.values() for key in keys}
-    for incident_id, keys in links.pages_on(tx, webhook.merged_into).items():
+    for incident_id, keys in links.pages_on(tx, into).items():
         if moved := frozenset(keys - known):
             incidents.tell(tx, incident_id, "merged", by=webhook.by)
             event = _adopted(tx, heard, there, moved)
             if event is not None:
                 _decide(tx, incident_id, event)
-    return bool(links.pages_on(tx, webhook.merged_into))
+    return bool(links.pages_on(tx, into))
 
 
 def _adopted(tx: Transaction, heard: Heard, there: Mapping[str, set[str]], keys: frozenset[str]) -> Event | None:

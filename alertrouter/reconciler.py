@@ -1,9 +1,10 @@
 """Asking PagerDuty: which keys a webhook speaks of, what became of pages before a step is taken, what webhooks missed."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -30,6 +31,7 @@ _MOST_OPEN = 300
 _MOST_UNCONFIRMED = 100
 _STATES = frozenset(("triggered", "acknowledged", "unacknowledged", "reopened", "resolved"))
 _log = structlog.get_logger()
+Answer = TypeVar("Answer")
 
 
 class Reconciler:
@@ -58,9 +60,8 @@ class Reconciler:
         if self._rest and webhook.pagerduty_id and webhook.kind in _STATES:
             try:
                 async with asyncio.timeout(LOOK_UP_SECONDS):
-                    keys = await self._rest.keys_of(webhook.merged_into or webhook.pagerduty_id)
-                    if webhook.merged_into:
-                        into = await self._rest.incident(webhook.merged_into)
+                    into = await self._rest.merged_into(webhook.merged_into) if webhook.merged_into else None
+                    keys = await self._rest.keys_of(into.id if into else webhook.pagerduty_id)
             except (CannotAskError, TimeoutError) as problem:
                 _log.warning("PagerDuty cannot be asked about a webhook", why=str(problem) or "no answer in time")
         key = key_of(webhook.client_url, self._playbook().public_url)
@@ -74,12 +75,24 @@ class Reconciler:
         if self._rest is None:
             return None
         due = await asyncio.to_thread(self._due)
+        await self._in_time(self._look(due))
+        return due.keys()
+
+    async def has_page(self, incident_id: str, key: str) -> bool:
+        """Whether PagerDuty has a page whose answer was lost, and may be over there already: it would page again then.
+
+        Trouble changes nothing: the page is sent once more. False without an API token.
+        """
+        return self._rest is not None and bool(await self._in_time(self._look_at(incident_id, [key])))
+
+    async def _in_time(self, look: Awaitable[Answer]) -> Answer | None:
+        """What somebody has to wait for before a page goes out; None in trouble."""
         try:
             async with asyncio.timeout(BEFORE_STEP_SECONDS):
-                await self._look(due)
+                return await look
         except Exception as problem:  # noqa: BLE001 - whatever is wrong with the question, somebody has to be paged
-            _log.warning("PagerDuty cannot be asked before a step", why=type(problem).__name__)
-        return due.keys()
+            _log.warning("PagerDuty cannot be asked before a page", why=type(problem).__name__)
+            return None
 
     async def run(self, confirm_within: timedelta | None) -> None:
         """Reconcile and, unless `confirm_within` is None, look for pages that PagerDuty never confirmed; until cancelled."""
@@ -100,7 +113,8 @@ class Reconciler:
         """Ask for the keys of each incident, and bring ours up to what PagerDuty shows."""
         await asyncio.gather(*(self._look_at(incident_id, keys) for incident_id, keys in pages.items()))
 
-    async def _look_at(self, incident_id: str, keys: Sequence[str]) -> None:
+    async def _look_at(self, incident_id: str, keys: Sequence[str]) -> Collection[str]:
+        """The keys that PagerDuty has."""
         assert self._rest is not None
         found: dict[str, Found] = {}
         try:
@@ -113,6 +127,7 @@ class Reconciler:
         if found:
             healed = await self._writer.submit(compare, Looked(incident_id, found))
             telemetry.HEALED.inc(healed)
+        return found.keys()
 
     async def confirm(self, within: timedelta) -> None:
         """Warn of pages that PagerDuty opened no incident for.
@@ -134,7 +149,7 @@ class Reconciler:
     def _wanting_fallback(self, late: Sequence[DeliveryRow]) -> frozenset[str]:
         with self._database.read() as session:
             labels = {one.incident_id: queries.labels_of(session, one.incident_id) for one in late}
-        return frozenset(one for one, found in labels.items() if self._playbook().routing.route(found).fallback is True)
+        return frozenset(one for one, found in labels.items() if self._playbook().routing.fallback(found) is True)
 
     def _due(self) -> dict[str, list[str]]:
         now = self._database.read_now()

@@ -73,7 +73,8 @@ class Service:
         self._stack.callback(self.writer.close)
         self._run(self.writer.run())
         self.reconciler = Reconciler(self.database, self.writer, self._rest_client(), lambda: self.playbook)
-        self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, self.reconciler.before_steps)
+        asked = (self.reconciler.before_steps, self.reconciler.has_page)
+        self.worker = Worker(self.writer, client, self.database.clock, lambda: self.playbook, *asked)
         self.writer.on_commit = self._committed
         self._run(self.worker.run())
         self._run(self.channel.run())

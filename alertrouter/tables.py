@@ -203,6 +203,16 @@ class TraceRow(SQLModel, table=True):
     context: str = Field(sa_type=Text)
 
 
+class PagerDutyMergeRow(SQLModel, table=True):
+    """A PagerDuty incident that was merged into another one."""
+
+    __tablename__ = "pagerduty_merge"
+
+    pagerduty_id: str = Field(primary_key=True, sa_type=Text)
+    into_id: str = Field(sa_type=Text)
+    merged_at: datetime = Field(sa_type=Moment)
+
+
 class PagerDutyWebhookRow(SQLModel, table=True):
     """A webhook that was heard: PagerDuty sends each at least once."""
 

@@ -38,7 +38,8 @@ class Worker:
     """Loops over the outbox, the timers and the changes of one database. `playbook` gives the routing of the moment.
 
     `before_steps` is asked before steps are taken, as PagerDuty may know better: it says about which incidents it asked, None
-    where it asks about none.
+    where it asks about none. `has_page` is asked of a page whose answer was lost, before it is sent again: whether PagerDuty has
+    the key of that incident.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Worker:
         clock: Clock,
         playbook: Callable[[], Playbook],
         before_steps: Callable[[], Awaitable[Collection[str] | None]],
+        has_page: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self._writer = writer
         self._client = client
         self._clock = clock
         self._playbook = playbook
         self._before_steps = before_steps
+        self._has_page = has_page
         self._wakes: dict[News, asyncio.Event] = {one: asyncio.Event() for one in ("deliveries", "timers", "changes")}
         self._forwarder = Forwarder(writer, client, playbook)
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -183,13 +186,15 @@ class Worker:
                 await asyncio.sleep(1)
 
     async def _attempt(self, job: Job, asked_at: float) -> Outcome:
-        playbook = self._playbook()
+        delivery, playbook = job.delivery, self._playbook()
+        if delivery.action == "trigger" and delivery.unsure and await self._has_page(delivery.incident_id, delivery.key):
+            return Sent()
         key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
         if key is None:
-            return Failed(f"no routing key is configured that {job.delivery.target} could be sent with", warn=True, reached=False)
-        ack_url = playbook.ack_url(job.delivery.incident_id, self._clock.now())
+            return Failed(f"no routing key is configured that {delivery.target} could be sent with", warn=True, reached=False)
+        ack_url = playbook.ack_url(delivery.incident_id, self._clock.now())
         event = paging.event(job, playbook.public_url, ack_url)
-        return await self._client.send(event, key, is_ours=lambda: self._holds(job.delivery, asked_at))
+        return await self._client.send(event, key, is_ours=lambda: self._holds(delivery, asked_at))
 
     async def _holds(self, delivery: Delivery, asked_at: float) -> bool:
         """Whether nobody can have taken a lease over that was asked for at `asked_at`: this process may have been frozen since.

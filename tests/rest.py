@@ -42,6 +42,14 @@ class Rest:
             "incident_key": None,
         }
 
+    def merges(self, source: str, into: str) -> None:
+        """An incident is merged into another one: its alerts live on there."""
+        held = {key: one for key, one in self.incidents.items() if one["id"] == source}
+        target = next(one for one in self.incidents.values() if one["id"] == into)
+        reason = {"type": "merge_resolve_reason", "incident": {"id": into}}
+        self.incidents |= dict.fromkeys(held, target)
+        self.incidents[f"nothing of {source}"] = next(iter(held.values())) | {"status": "resolved", "resolve_reason": reason}
+
     async def _trouble(self, request: Request) -> Response | None:
         self.asked += 1
         assert request.headers["authorization"] == f"Token token={TOKEN}"
@@ -65,7 +73,7 @@ class Rest:
 
     async def show(self, request: Request) -> Response:
         """`GET /incidents/{id}`."""
-        [found] = [one for one in self.incidents.values() if one["id"] == request.path_params["id"]]
+        found = next(one for one in self.incidents.values() if one["id"] == request.path_params["id"])
         return await self._trouble(request) or JSONResponse({"incident": found})
 
     async def alerts(self, request: Request) -> Response:

@@ -112,6 +112,10 @@ class Incident(Struct, frozen=True):
         """Whether the page with this key is acknowledged."""
         return any(page.acknowledged for page in self.pages if page.key == key)
 
+    def has_resolved(self, key: str) -> bool:
+        """Whether the page with this key is resolved, or a resolve of it is owed."""
+        return any(page.resolved for page in self.pages if page.key == key)
+
     @property
     def is_open(self) -> bool:
         """Whether somebody still has to care."""

@@ -15,6 +15,7 @@ from alertrouter.pagerduty.webhooks import MERGED
 _CONNECT_SECONDS = 2.0
 _PAGE = 100
 _MOST_PAGES = 10
+_MOST_MERGES = 10
 Status = Literal["triggered", "acknowledged", "resolved"]
 
 
@@ -24,11 +25,12 @@ class CannotAskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A PagerDuty incident: its id, its status, and who has it or closed it, empty if nobody."""
+    """A PagerDuty incident: its id, its status, who has it or closed it, and what it was merged into, empty if none."""
 
     id: str
     status: Status
     by: str
+    merged_into: str = ""
 
 
 class RestClient:
@@ -58,6 +60,15 @@ class RestClient:
         if not isinstance(one, dict):
             raise CannotAskError("the answer holds no incident")
         return _found(one)
+
+    async def merged_into(self, pagerduty_id: str) -> Found:
+        """The incident that holds by now what was merged into this one, which may have been merged on. Raises CannotAskError."""
+        found = await self.incident(pagerduty_id)
+        for _ in range(_MOST_MERGES):
+            if not found.merged_into:
+                return found
+            found = await self.incident(found.merged_into)
+        raise CannotAskError("it was merged on and on")
 
     async def keys_of(self, pagerduty_id: str) -> Sequence[str]:
         """The dedup keys of an incident's alerts. Raises CannotAskError."""
@@ -99,7 +110,18 @@ def _found(one: dict[str, Any]) -> Found:
     if status not in {"triggered", "acknowledged", "resolved"} or not isinstance(identity, str):
         raise CannotAskError("the answer holds an incident that cannot be read")
     who = one.get("last_status_change_by")
-    return Found(one_line(identity), cast("Status", status), one_line(who.get("summary")) if isinstance(who, dict) else "")
+    by = one_line(who.get("summary")) if isinstance(who, dict) else ""
+    return Found(one_line(identity), cast("Status", status), by, _target(one))
+
+
+def _target(one: dict[str, Any]) -> str:
+    """What an incident was merged into, empty if it was not."""
+    if not _is_merged(one):
+        return ""
+    target = one["resolve_reason"].get("incident")
+    if not (isinstance(target, dict) and target.get("id")):
+        raise CannotAskError("the answer does not say what the incident was merged into")
+    return one_line(target["id"])
 
 
 def _is_merged(one: dict[str, Any]) -> bool:

@@ -63,6 +63,8 @@ def read(body: bytes) -> Webhook:
     kind = one_line(kind)
     reason = _object(data, "resolve_reason")
     merged = _text(_object(reason, "incident"), "id") if reason.get("type") == MERGED else ""
+    if reason.get("type") == MERGED and not merged:
+        kind = "merged into something that is not named"  # and certainly not resolved
     # What belongs to an incident, such as a note, names it beside its own id.
     incident = data if _text(data, "type") in {"incident", ""} else _object(data, "incident")
     return Webhook(

@@ -11,12 +11,14 @@ from sqlalchemy.sql import ClauseElement
 
 from alertrouter.moments import from_micros, to_micros
 from alertrouter.store.database import Transaction
-from alertrouter.tables import DeliveryRow, IncidentRow, PagerDutyPageRow, PagerDutyWebhookRow
+from alertrouter.tables import DeliveryRow, IncidentRow, PagerDutyMergeRow, PagerDutyPageRow, PagerDutyWebhookRow
 
 _page: Any = PagerDutyPageRow.__table__  # type: ignore[attr-defined]
 _webhook: Any = PagerDutyWebhookRow.__table__  # type: ignore[attr-defined]
+_merge: Any = PagerDutyMergeRow.__table__  # type: ignore[attr-defined]
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
+_MOST_MERGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,20 @@ def link(tx: Transaction, pagerduty_id: str, keys: Mapping[str, str]) -> None:
     tx.run(_confirm, [{"b_key": key} for key in sorted(keys)])
 
 
+def merged(tx: Transaction, source: str, into: str) -> str:
+    """Remember that an incident was merged into another one; which one holds its alerts by now: that may have been merged on.
+
+    Webhooks come in order for each incident, and in any order for several.
+    """
+    tx.run(_merged, [{"pagerduty_id": source, "into_id": into, "merged_at": to_micros(tx.now)}])
+    for _ in range(_MOST_MERGES):
+        found = tx.fetch(_select_merge, pagerduty_id=into)
+        if not found:
+            break
+        into = found[0][0]
+    return into
+
+
 def relink(tx: Transaction, source: str, into: str) -> None:
     """A PagerDuty incident was merged into another one."""
     tx.run(_relink, [{"source": source, "into": into}])
@@ -106,6 +122,16 @@ def _link(postgres: bool) -> ClauseElement:
 def _confirm(_postgres: bool) -> ClauseElement:
     """PagerDuty has told of it after all."""
     return update(_delivery).where(_delivery.c.dedup_key == bindparam("b_key")).values(unconfirmed_at=null())
+
+
+def _merged(postgres: bool) -> ClauseElement:
+    statement = _insert(postgres, _merge)
+    latest = {name: statement.excluded[name] for name in ("into_id", "merged_at")}
+    return statement.on_conflict_do_update(index_elements=["pagerduty_id"], set_=latest)  # type: ignore[no-any-return]
+
+
+def _select_merge(_postgres: bool) -> ClauseElement:
+    return select(_merge.c.into_id).where(_merge.c.pagerduty_id == bindparam("pagerduty_id"))
 
 
 def _relink(_postgres: bool) -> ClauseElement:

@@ -76,6 +76,7 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     for one in due:
         incident = states[one.incident_id].incident
         flags = {"is_open": incident.is_open, "is_acknowledged": incident.has_acknowledged(one.key)}
+        flags["is_resolved"] = incident.has_resolved(one.key)
         (over if is_superseded(one.action, triggers[one.key], **flags) else live).append(one)
     tx.run(_supersede, [{"b_id": one.id} for one in over])
     lease = to_micros(tx.now + tx.database.clock.simulated(LEASE_SECONDS))

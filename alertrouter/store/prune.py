@@ -18,6 +18,7 @@ from alertrouter.tables import (
     FallbackRow,
     HeldRow,
     IncidentRow,
+    PagerDutyMergeRow,
     PagerDutyPageRow,
     PagerDutyWebhookRow,
     TimelineRow,
@@ -29,7 +30,12 @@ BATCH = 200
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _OF_INCIDENTS: tuple[Any, ...] = (AlertRow, TimelineRow, DeliveryRow, PagerDutyPageRow, FallbackRow, HeldRow, TraceRow)
-_BY_TIME: tuple[tuple[Any, str], ...] = ((PagerDutyWebhookRow, "received_at"), (ChangeRow, "at"), (UnreadableRow, "received_at"))
+_BY_TIME: tuple[tuple[Any, str], ...] = (
+    (PagerDutyWebhookRow, "received_at"),
+    (PagerDutyMergeRow, "merged_at"),
+    (ChangeRow, "at"),
+    (UnreadableRow, "received_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ def prune(tx: Transaction, wishes: Sequence[Wish]) -> list[tuple[int, str]]:
 
 
 def prune_others(tx: Transaction, wishes: Sequence[Wish]) -> list[None]:
-    """Forget webhooks that were heard, changes and unreadable alerts that are older."""
+    """Forget webhooks that were heard, merges, changes and unreadable alerts that are older."""
     for wish in wishes:
         for statement in _OTHERS:
             tx.run(statement, [{"before": to_micros(wish.before)}])
