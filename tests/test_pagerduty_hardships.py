@@ -297,7 +297,7 @@ async def test_odd_errors_of_a_refusal_are_kept_in_one_clean_line(database_url: 
             answers.append(classify(400, f'{{"errors": {errors}}}'.encode()))
             return answers[-1]
 
-        router.service.worker._client.send = send  # type: ignore[method-assign,assignment]
+        router.service.worker._client.send = send  # type: ignore[method-assign,method-assign]
         [one] = (await router.post(notification("NoRunbook"))).json()["incidents"]
         await router.settled()
         [delivery] = (await incident(router, one))["deliveries"]

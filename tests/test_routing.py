@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from alertrouter.routing import DRILL, Route, Routing, Target, key_fingerprint, parse_matcher
+from alertrouter.routing import DRILL, HEARTBEAT_LOST, Route, Routing, Target, key_fingerprint, parse_matcher
 
 KEYS = ["0" * 32, "1" * 32, "2" * 32]
 
@@ -103,3 +103,9 @@ def test_a_drill_for_a_target_that_there_is_not_pages_nobody() -> None:
         *("oncall", "oncall", "oncall"),
         *("none", "none"),
     ]
+
+
+def test_the_page_of_a_lost_heartbeat_goes_every_way_whatever_route_matches_its_name() -> None:
+    silent = Routing([Target("oncall")], [Route((), "oncall", fallback=False)], "oncall")
+    lost = {"alertname": HEARTBEAT_LOST, "heartbeat": "Watchdog"}
+    assert [silent.fallback(labels) for labels in (lost, {"alertname": HEARTBEAT_LOST}, {})] == [True, False, False]

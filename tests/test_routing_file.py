@@ -116,6 +116,13 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
             TARGETS + "routes:\n  - match: []\n    heartbeat: 10m\n    target: none\n",
             ["4: a heartbeat with target none would tell nobody when it is lost"],
         ),
+        *(
+            (
+                TARGETS + f"routes:\n  - match: []\n    heartbeat: 10m\n    fallback: {fallback}\n",
+                ["4: a lost heartbeat goes every way there is: fallback cannot be chosen with heartbeat"],
+            )
+            for fallback in ("true", "false")
+        ),
         (
             TARGETS + "alertmanagers:\n  a b: http://am\n",
             ["4: a source's name is 1 to 64 letters, digits, dots, dashes and underscores"],
