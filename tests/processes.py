@@ -20,6 +20,8 @@ import pytest
 from alertrouter.alertmanager import fingerprint_of
 
 Found = TypeVar("Found")
+START_SECONDS = 60.0
+"""For a start on a machine that has much else to do."""
 KEYS = {"oncall": "0123456789abcdef0123456789abcdef", "engineering": "fedcba9876543210fedcba9876543210"}
 RUNBOOK = """# Service
 
@@ -57,6 +59,14 @@ class Process:
         with log.open("ab") as out:
             self.popen = subprocess.Popen(arguments, env={**os.environ, **env}, stdout=out, stderr=subprocess.STDOUT)
 
+    def wait_for(self, what: str, probe: Callable[[], Found | None]) -> None:
+        """Wait until it is there; a process that does not come is not left behind."""
+        try:
+            wait_for(what, probe, START_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
+
     def kill(self) -> None:
         """`kill -9`."""
         self.popen.kill()
@@ -87,7 +97,7 @@ class Sandbox:
         self.url = f"http://127.0.0.1:{self.port}"
         arguments = [sys.executable, "-m", "alertrouter.cli", "sandbox", "--port", str(self.port)]
         self.process = Process(arguments, {}, folder / "sandbox.log")
-        wait_for("the sandbox", lambda: httpx.get(f"{self.url}/healthz").is_success)
+        self.process.wait_for("the sandbox", lambda: httpx.get(f"{self.url}/healthz").is_success)
 
     def alerts(self) -> list[dict[str, Any]]:
         """PagerDuty's alerts, newest first or not: by state of each key."""
@@ -138,7 +148,7 @@ class Router:
     def start(self) -> None:
         """Start, and wait until it is ready."""
         self.process = Process([sys.executable, "-m", "alertrouter.cli", "serve"], self._env, self._folder / "alertrouter.log")
-        wait_for("alertrouter to be ready", lambda: httpx.get(f"{self.url}/readyz").is_success)
+        self.process.wait_for("alertrouter to be ready", lambda: httpx.get(f"{self.url}/readyz").is_success)
 
     def post(self, body: dict[str, Any]) -> httpx.Response:
         """Post a notification."""

@@ -265,3 +265,16 @@ def test_the_board_shows_what_is_open_until_it_is_interrupted(router: Router, tm
 def test_it_says_which_version_it_is(tmp_path: Path) -> None:
     code, said = run("--version", cwd=tmp_path)
     assert (code, said) == (0, f"alertrouter {version('alertrouter')}\n")
+
+
+def test_the_commands_that_ask_a_service_load_none_of_it(tmp_path: Path) -> None:
+    script = "import sys; from alertrouter.cli import app\ntry: app(['incidents', '--help'])\nfinally: print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True).stdout
+    loaded = {name.partition(".")[0] for name in said.splitlines()[-1].split()}
+    assert "httpx" in loaded
+    assert not loaded & {"sqlalchemy", "sqlmodel", "starlette", "uvicorn", "alembic", "dulwich", "pygal"}
+
+
+def test_a_command_that_is_misspelt_is_guessed(tmp_path: Path) -> None:
+    code, said = run("incidnts", cwd=tmp_path)
+    assert (code, "Did you mean 'incidents'?" in said) == (2, True)

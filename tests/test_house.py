@@ -43,18 +43,7 @@ FLOORS = [
     {"service", "server", "sandbox"},
     {"web"},
     {"demo"},
-    {
-        "console",
-        "drill",
-        "runbook_commands",
-        "routing_commands",
-        "drill_command",
-        "delivery_commands",
-        "change_commands",
-        "incident_commands",
-        "board",
-        "database_commands",
-    },
+    {"drill", "commands"},
     {"cli"},
 ]
 PURE = ["incidents", "escalation", "durations", "routing", "planning", "deliveries", "urls", "timeline", "paging", "alertmanager"]

@@ -72,6 +72,12 @@ def test_routes_test_of_what_no_route_matches_and_of_a_heartbeat(place: Path) ->
     )
 
 
+def test_routes_test_tells_programs_the_same(place: Path) -> None:
+    told = json.loads(run(place, "routes", "test", "--json", "alertname=DiskFull", "team=db")[1])
+    assert told["passed_over"] == ["alertrouter.yml:5: alertname=\"Watchdog\" does not match 'DiskFull'"]
+    assert (told["route"], told["target"]) == ("alertrouter.yml:7", "dba, an incident for each alert")
+
+
 def test_routes_test_wants_labels(place: Path) -> None:
     assert run(place, "routes", "test", "severity")[::2] == (1, "alertrouter: severity: a label is name=value\n")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alertrouter.console import DEFAULT_BY, By, ask
+from alertrouter.commands.console import DEFAULT_BY, By, ask
 
 app = typer.Typer(no_args_is_help=True, help="Events owed to PagerDuty (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 

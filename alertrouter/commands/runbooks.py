@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from alertrouter.console import fail, routing_or_fail, settings_or_fail
+from alertrouter.commands.console import fail, routing_or_fail, settings_or_fail
 from alertrouter.durations import format_duration
 from alertrouter.planning import named_targets
 from alertrouter.routing import Routing

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from alertrouter.console import ask, settings_or_fail
+from alertrouter.commands.console import ask, settings_or_fail
 
 
 def change(

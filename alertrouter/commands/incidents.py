@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alertrouter.console import COLOURS, DEFAULT_BY, By, ask
+from alertrouter.commands.console import COLOURS, DEFAULT_BY, By, ask
 
 app = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
@@ -87,7 +87,7 @@ def snooze(
 @app.command()
 def watch(every: Annotated[float, typer.Option(help="Seconds from one look to the next.", min=0.2)] = 2) -> None:
     """A board of the open incidents, the most urgent first, until Ctrl-C."""
-    from alertrouter.board import show_board  # noqa: PLC0415 - slow to import
+    from alertrouter.commands.board import show_board  # noqa: PLC0415 - slow to import
 
     show_board(lambda: ask("GET", "/api/v1/incidents", params={"status": "open", "limit": 500})["incidents"], every)
 

@@ -1,11 +1,12 @@
 """`alertrouter drill`: is the way from an alert to somebody's phone open? Fit for cron."""
 
+import json
 from typing import Annotated
 
 import httpx
 import typer
 
-from alertrouter.console import fail, settings_or_fail
+from alertrouter.commands.console import AsJson, fail, settings_or_fail
 from alertrouter.drill import Drill, DrillError, Leg
 from alertrouter.settings import in_clear
 
@@ -14,6 +15,7 @@ def drill(
     target: Annotated[str, typer.Option(help="Whom to page; default: the default target.")] = "",
     escalate: Annotated[bool, typer.Option("--escalate", help="Take the first escalation step, too.")] = False,
     seconds: Annotated[float, typer.Option(help="How long a leg may take.", min=1)] = 30,
+    as_json: AsJson = False,
 ) -> None:
     """Page through the running service (ALERTROUTER_URL), follow the page to PagerDuty, resolve it; 1 if a leg failed.
 
@@ -26,9 +28,19 @@ def drill(
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(base_url=settings.url, headers=headers, timeout=10) as http:
         try:
-            Drill(http, webhook_token, target, seconds, _show).run(escalate=escalate)
+            legs: list[Leg] = []
+            Drill(http, webhook_token, target, seconds, legs.append if as_json else _show).run(escalate=escalate)
         except DrillError as problem:
+            if as_json:
+                typer.echo(_for_programs(legs, str(problem)))
+                raise typer.Exit(1) from None
             fail(str(problem))
+    if as_json:
+        typer.echo(_for_programs(legs, None))
+
+
+def _for_programs(legs: list[Leg], failed: str | None) -> str:
+    return json.dumps({"legs": [{"what": leg.what, "seconds": leg.seconds} for leg in legs], "failed": failed}, indent=2)
 
 
 def _show(leg: Leg) -> None:

@@ -8,9 +8,9 @@ import typer
 from pydantic import SecretStr
 
 from alertrouter.routing import Routing
-from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.settings import Settings, SettingsError, load_settings
 
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
 COLOURS = {"critical": "red", "error": "bright_red", "warning": "yellow", "info": "blue"}
 """The severities, the worst first."""
@@ -34,6 +34,8 @@ def settings_or_fail() -> Settings:
 
 def routing_or_fail(settings: Settings, *, with_keys: bool = True) -> Routing:
     """The routing file; without keys it can be read where the secrets are not, such as in CI."""
+    from alertrouter.routing_file import RoutingFileError, read_routing  # noqa: PLC0415 - slow to import, and not wanted by most
+
     try:
         return read_routing(settings.config, settings, with_keys=with_keys)
     except RoutingFileError as problem:

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from alertrouter.console import COLOURS
+from alertrouter.commands.console import COLOURS
 
 _ORDER = list(COLOURS)
 Incidents = list[dict[str, Any]]

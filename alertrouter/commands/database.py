@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alertrouter.console import fail, settings_or_fail
+from alertrouter.commands.console import fail, settings_or_fail
 from alertrouter.durations import format_duration, parse_duration
 
 app = typer.Typer(no_args_is_help=True, help="The database.")

@@ -1,0 +1,1 @@
+"""The commands of the terminal, a file for each thing they are about; `alertrouter.cli` puts them together."""
