@@ -17,7 +17,7 @@ from alertrouter import settings
 from alertrouter.cli import app
 from alertrouter.durations import format_duration
 from alertrouter.routing_model import json_schema
-from tools import state_table
+from tools import api_reference, state_table
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -189,10 +189,26 @@ def decisions_page() -> str:
     return f"# Why things are as they are\n\n{_MADE}{lines}"
 
 
+def api_page() -> str:
+    """Operations and shapes of /api/v1, as /openapi.json has them."""
+    return f"""# The API, operation by operation
+
+{_MADE}From `/openapi.json`, which is made from the shapes that the service reads and answers with. An overview with an example:
+[The API](../api.md).
+
+## Operations
+
+{api_reference.operations()}
+## Shapes
+
+{api_reference.shapes()}"""
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "index.md": index_page,
     "contributing.md": contributing_page,
     "adr/index.md": decisions_page,
+    "reference/api.md": api_page,
     "reference/settings.md": settings_page,
     "reference/routing-file.md": routing_page,
     "reference/commands.md": commands_page,
