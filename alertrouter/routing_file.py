@@ -190,6 +190,7 @@ def _message(error: Any) -> str:
     if name == "[key]":
         what = "a source's" if error["loc"][0] == "alertmanagers" else "a target's"
         return f"{what} name is 1 to 64 letters, digits, dots, dashes and underscores"
+    place = "" if name.isdecimal() else f"{name}: "
     own = {
         "extra_forbidden": f"there is no option {name}",
         "missing": f"{name} is missing",
@@ -197,5 +198,6 @@ def _message(error: Any) -> str:
         "model_type": "it is not a mapping",
         "list_type": f"{name} wants a list: put brackets around it, [ … ]",
         "value_error": said,
+        "string_type": f"{place}what is no text to YAML, such as 5 or no, wants quotes",
     }
-    return own.get(error["type"], said if name.isdecimal() else f"{name}: {said}")
+    return own.get(error["type"], f"{place}{said}")

@@ -171,7 +171,10 @@ def test_without_a_file_there_is_one_target_with_the_key_of_the_settings() -> No
         ),
         (
             TARGETS + "alertmanagers:\n  eu: ftp://user:secret@am\n  us: [http://am, 3]\n",
-            ["4: it is not the http or https address of an Alertmanager", "5: Input should be a valid string"],
+            [
+                "4: it is not the http or https address of an Alertmanager",
+                "5: what is no text to YAML, such as 5 or no, wants quotes",
+            ],
         ),
         # a route that is never reached
         (
