@@ -1,6 +1,6 @@
 """What is open, and what PagerDuty has not got, in numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from alertrouter.store import queries
@@ -11,7 +11,8 @@ from alertrouter.store.database import Database
 class Backlog:
     """How many deliveries are pending and dead, and for how many seconds the oldest pending one has been owed, 0 if none is.
 
-    `open` counts the open incidents by severity and target. `skew_seconds` is how far this process's clock is ahead of the
+    `open` counts the open incidents by severity and target; `keys` has the fingerprints of the routing keys that they were paged
+    with, each with the name of its target then. `skew_seconds` is how far this process's clock is ahead of the
     database's.
     """
 
@@ -20,6 +21,11 @@ class Backlog:
     oldest_seconds: float
     open: Mapping[tuple[str, str], int]
     skew_seconds: float
+    keys: Mapping[str, str]
+
+    def lost_keys(self, configured: Collection[str]) -> tuple[str, ...]:
+        """The targets with a key that open incidents need and that is not among those: after a restart nobody could use it."""
+        return tuple(sorted({target for key, target in self.keys.items() if key not in configured}))
 
 
 def measure(database: Database) -> Backlog:
@@ -30,5 +36,6 @@ def measure(database: Database) -> Backlog:
         counts = queries.delivery_counts(session)
         oldest = queries.oldest_pending(session)
         is_open = queries.open_counts(session)
+        keys = queries.keys_in_use(session)
     owed = max((now - oldest).total_seconds(), 0.0) if oldest else 0.0
-    return Backlog(counts["pending"], counts["dead"], owed, is_open, skew)
+    return Backlog(counts["pending"], counts["dead"], owed, is_open, skew, keys)

@@ -121,6 +121,7 @@ class Files:
             self._stamps = {}  # a file that it names may come later: look again each time
         else:
             self.problems = ()
+            routing.remember(self.playbook.routing)
             self.playbook = replace(self.playbook, routing=routing)
             self._stamps = _stamps(routing.files)
             _log.info("the routing file has changed", targets=len(routing.targets), routes=len(routing.routes))

@@ -163,6 +163,7 @@ class Routing:
     """Targets and routes of one routing file; `lint_ignored` are the codes of the runbooks' lint that it switches off.
 
     `external_labels` are those that Prometheus adds to all that it sends, which no rule tells.
+    `configured` are the fingerprints of all its routing keys, previous ones included.
     `alertmanagers` has, for each source, the addresses of the Alertmanagers that send as it. `files` are what it was read from.
     """
 
@@ -192,6 +193,7 @@ class Routing:
         }
         keys = (key for one in self.targets.values() for key in (one.routing_key, *one.previous_routing_keys) if key)
         self._keys = {key_fingerprint(key): key for key in keys}
+        self.configured = frozenset(self._keys)
 
     def route(self, labels: Mapping[str, str]) -> Route:
         """The first route whose matchers all match; without one, everything goes to the default target.
@@ -219,10 +221,14 @@ class Routing:
         """The fingerprint of the present routing key of each target that has one."""
         return self._fingerprints
 
+    def remember(self, before: "Routing") -> None:
+        """Go on using the keys that the routing of before had for what they have triggered, as long as this process lives."""
+        self._keys = {one: key for one in before.known_fingerprints() if (key := before.routing_key(one))} | self._keys
+
     def known_fingerprints(self) -> frozenset[str]:
-        """The fingerprints of all routing keys, previous ones included."""
+        """The fingerprints of all routing keys that can be used: those that are configured, and those that were."""
         return frozenset(self._keys)
 
     def routing_key(self, fingerprint: str) -> str | None:
-        """The routing key of that fingerprint, present or previous."""
+        """The routing key of that fingerprint, of those that can be used."""
         return self._keys.get(fingerprint)

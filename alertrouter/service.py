@@ -41,6 +41,7 @@ class Service:
         self.database = Database(settings.database_url, clock)
         self.files = Files(settings, routing)
         self.bell = Bell()
+        self.lost_keys: tuple[str, ...] = ()
         self.channel = Channel(self.database, self._hear)
         self._stack = AsyncExitStack()
 
@@ -138,6 +139,15 @@ class Service:
         telemetry.count_outbox(owed.pending, owed.dead, owed.oldest_seconds)
         telemetry.count_open(owed.open, self.playbook.routing.targets)
         telemetry.CLOCK_SKEW.set(owed.skew_seconds)
+        self._warn_of_lost_keys(owed.lost_keys(self.playbook.routing.configured))
+
+    def _warn_of_lost_keys(self, targets: tuple[str, ...]) -> None:
+        telemetry.LOST_KEYS.set(len(targets))
+        if targets and targets != self.lost_keys:
+            _log.error(
+                "open incidents need a routing key that nobody configures: list it (previous_routing_keys)", targets=targets
+            )
+        self.lost_keys = targets
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

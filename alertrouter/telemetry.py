@@ -27,6 +27,9 @@ RUNBOOK_SECTIONS = Gauge("alertrouter_runbook_sections", "Sections in them.")
 RUNBOOK_PROBLEMS = Gauge("alertrouter_runbook_problems", "Runbook files, or parts of them, that cannot be taken as they are.")
 RUNBOOK_LOADED = Gauge("alertrouter_runbooks_loaded_timestamp_seconds", "When the runbooks were last taken in.")
 ROUTING_PROBLEMS = Gauge("alertrouter_routing_problems", "What is wrong with the routing file, while the last good one goes on.")
+LOST_KEYS = Gauge(
+    "alertrouter_lost_routing_keys", "Targets whose routing key open incidents need and nobody configures any more."
+)
 RUNBOOK_COVERAGE = Gauge(
     "alertrouter_runbook_coverage",
     "Alerts with and without a runbook section: those that are firing, and the names that ever fired.",

@@ -264,12 +264,12 @@ async def test_the_on_call_page_has_buttons_for_the_dead_that_work_without_a_scr
 
 async def test_the_figures_tell_what_pagerduty_has_not_got_and_since_when(database_url: str, tmp_path: Path) -> None:
     async with running(database_url, tmp_path) as router:
-        assert backlog.measure(router.service.database) == Backlog(0, 0, 0.0, {}, 0.0)
+        assert backlog.measure(router.service.database) == Backlog(0, 0, 0.0, {}, 0.0, {})
         await refused(router)
         await fault(router, "500", count=100)
         await failing(router, await opened(router, "another"), 1)
         router.clock.pass_(seconds=90)
-        assert backlog.measure(router.service.database) == Backlog(1, 1, 90.0, {("critical", "oncall"): 2}, 0.0)
+        assert backlog.measure(router.service.database) == Backlog(1, 1, 90.0, {("critical", "oncall"): 2}, 0.0, {})
         shown = (await router.http.get("/metrics")).text
         for name in (
             'alertrouter_outbox_deliveries{state="dead"}',

@@ -1,11 +1,14 @@
 """The routing file is taken in when it changes, without a restart, and a bad one never."""
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
+from alertrouter.routing import Routing, Target, key_fingerprint
 from alertrouter.routing_file import read_routing
 from alertrouter.settings import load_settings
 from processes import KEYS, Router, Sandbox, ending, notification, wait_for
@@ -62,6 +65,47 @@ async def test_a_key_that_is_rotated_in_its_file_is_taken_in(url: str, tmp_path:
         before = dict(router.service.playbook.routing.fingerprints())
         (config / "key").write_text("0" * 32)
         await until(lambda: asyncio.sleep(0.02, router.service.playbook.routing.fingerprints() != before))
+
+
+async def test_what_a_rotated_key_has_triggered_is_resolved_with_it_and_the_next_start_is_warned_of(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    env = {"ALERTROUTER_CONFIG": str(write(config))}
+    old, new = KEYS["oncall"], KEYS["engineering"]
+
+    def routing() -> Routing:
+        return read_routing(config / "alertrouter.yml", load_settings({}), {})
+
+    async with running(url, tmp_path, env, routing()) as router:
+        [one] = (await router.post(notification("NoRunbook"))).json()["incidents"]
+        await router.settled()
+        (config / "key").write_text(new)
+        await until(lambda: asyncio.sleep(0.02, key_fingerprint(new) in router.service.playbook.routing.configured))
+        await router.service._measure()
+        assert router.service.lost_keys == ("oncall",)
+        assert "List the old key of oncall under previous_routing_keys" in (await router.http.get("/")).text
+        assert "alertrouter_lost_routing_keys 1.0" in (await router.http.get("/metrics")).text
+        told = capsys.readouterr().out
+        assert "open incidents need a routing key that nobody configures" in told
+        assert not {old, new} & set(re.findall("[0-9a-f]{32}", told))
+        (await router.http.post(f"/api/v1/incidents/{one}/resolve", json={"by": "ana"})).raise_for_status()
+        await router.settled()
+        assert [alert["status"] for alert in await router.alerts()] == ["resolved"]
+        await router.service._measure()
+        assert "under previous_routing_keys" not in (await router.http.get("/")).text
+
+
+async def test_a_key_that_is_listed_as_a_previous_one_is_not_warned_of(url: str, tmp_path: Path) -> None:
+    old, new = KEYS["oncall"], KEYS["engineering"]
+    async with running(url, tmp_path, routing=Routing([Target("oncall", old)], (), "oncall")) as router:
+        await router.post(notification("NoRunbook"))
+        await router.settled()
+        for previous, lost in (((), ("oncall",)), ((old,), ())):
+            await router.rotate(Routing([Target("oncall", new, previous_routing_keys=previous)], (), "oncall"))
+            await router.service._measure()
+            assert router.service.lost_keys == lost
 
 
 def test_sighup_reads_everything_again_and_loses_nothing(tmp_path: Path) -> None:

@@ -148,6 +148,14 @@ def open_counts(session: Session) -> dict[tuple[str, str], int]:
     return {(severity, target): count for severity, target, count in session.exec(query).all()}
 
 
+def keys_in_use(session: Session) -> dict[str, str]:
+    """The fingerprints of the routing keys that open incidents were paged with, each with the name of its target then."""
+    names = (col(DeliveryRow.key_fingerprint), DeliveryRow.target)
+    query = select(*names).join(IncidentRow, col(IncidentRow.id) == col(DeliveryRow.incident_id)).distinct()
+    was_sent = (DeliveryRow.action == "trigger", DeliveryRow.state == "sent", names[0].is_not(None))
+    return {key: target for key, target in session.exec(query.where(IS_OPEN, *was_sent)) if key}
+
+
 def firing_counts(session: Session) -> tuple[int, int]:
     """How many alerts fire in open incidents: with a runbook section, and without."""
     query = (

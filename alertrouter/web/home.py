@@ -46,10 +46,11 @@ class _List:
 
 @dataclass(frozen=True, slots=True)
 class _Health:
-    """What is wrong: `troubles` counts those with runbook files, `dead` deliveries."""
+    """What is wrong: `troubles` counts those with runbook files, `dead` deliveries. `lost_keys` are targets."""
 
     troubles: int
     routing_problems: Sequence[str]
+    lost_keys: Sequence[str]
     dead: int
     dead_deliveries: Sequence[DeliveryRow]
     late_deliveries: Sequence[DeliveryRow]
@@ -121,6 +122,7 @@ def _health(service: Service, session: Session, now: datetime) -> _Health:
     return _Health(
         len(service.library.shelf.troubles),
         service.files.problems,
+        service.lost_keys,
         queries.delivery_counts(session)["dead"],
         dead,
         [one for one in pending if one.created_at < now - _LONG_PENDING],
