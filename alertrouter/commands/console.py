@@ -17,6 +17,11 @@ COLOURS = {"critical": "red", "error": "bright_red", "warning": "yellow", "info"
 DEFAULT_BY = os.environ.get("USER", "terminal")
 
 
+def coloured(text: str, colour: str) -> str:
+    """Text in a colour, which only a terminal gets, and none where NO_COLOR is set (https://no-color.org)."""
+    return text if os.environ.get("NO_COLOR") else typer.style(text, fg=colour)
+
+
 def fail(*lines: str) -> NoReturn:
     """Say what is wrong, a line each, and end with 1."""
     for line in lines:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alertrouter.commands.console import COLOURS, DEFAULT_BY, By, ask
+from alertrouter.commands.console import COLOURS, DEFAULT_BY, By, ask, coloured
 
 app = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
@@ -35,7 +35,7 @@ def list_(
         _print(found)
         return
     for one in found["incidents"]:
-        severity = typer.style(f"{one['severity']:<8}", fg=COLOURS[one["severity"]])
+        severity = coloured(f"{one['severity']:<8}", COLOURS[one["severity"]])
         typer.echo(f"{one['id']}  {severity}  {one['status']:<12}  {one['opened_at']}  {one['title']}")
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,6 +107,24 @@ def test_the_walk_at_3_am(browser: Browser, tmp_path: Path, sandbox: Sandbox, de
         wait_for("PagerDuty to know", lambda: [one for one in sandbox.alerts() if one["status"] == "acknowledged"])
         router.post(notification(firing=False))
         expect(page.get_by_text("resolved", exact=True).first).to_be_visible(timeout=15_000)  # by itself, too
+        assert visit.wrong == []
+
+
+def test_pages_in_portuguese_at_twice_the_size_tell_the_reader_s_time(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    router = routed(tmp_path, sandbox)
+    half: Any = {"width": 640, "height": 430}  # 1280 by 860 at 200 %
+    with ending(router), browser.new_context(locale="pt-BR", timezone_id="America/Sao_Paulo", viewport=half) as context:
+        visit = Visit(context, router.url)
+        [incident] = router.post(notification()).json()["incidents"]
+        for path in ("/", f"/incidents/{incident}", "/runbooks", "/runbooks/service.md", "/runbooks/coverage", "/report"):
+            visit.page.goto(router.url + path)
+            assert faults(visit.page) == [], path
+            assert fits(visit.page), path
+        visit.page.goto(f"{router.url}/incidents/{incident}")
+        expect(visit.page.get_by_role("heading", name="Linha do tempo")).to_be_visible()
+        moment = visit.page.locator(".timeline time").first
+        shown = datetime.strptime(moment.inner_text(), "%d/%m/%Y, %H:%M:%S")  # noqa: DTZ007 - what the page says has no zone
+        assert str(shown + timedelta(hours=3)) + " UTC" == moment.get_attribute("title")
         assert visit.wrong == []
 
 
