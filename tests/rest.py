@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from alertrouter import reconciler, service
+from alertrouter.pagerduty.rest import RestClient
 from processes import notification
 from serving import Running, running, serve
 
 TOKEN = "a-rest-token"
+_LONG = 15.0
 
 
 class Rest:
@@ -85,12 +90,18 @@ class Rest:
 
 
 @asynccontextmanager
-async def asking(url: str, folder: Path, **env: str) -> AsyncIterator[tuple[Running, Rest]]:
+async def asking(url: str, folder: Path, *, waits: bool = True, **env: str) -> AsyncIterator[tuple[Running, Rest]]:
+    """A service that waits for answers as long as a loaded machine takes, unless how long it `waits` is what is tested."""
     rest = Rest()
     async with serve(rest.app) as address:
         settings = {"ALERTROUTER_PAGERDUTY_API_URL": address, "ALERTROUTER_PAGERDUTY_API_TOKEN": TOKEN, **env}
-        async with running(url, folder, settings) as router:
-            yield router, rest
+        with pytest.MonkeyPatch.context() as patch:
+            if waits:
+                patch.setattr(reconciler, "BEFORE_STEP_SECONDS", _LONG)
+                patch.setattr(reconciler, "LOOK_UP_SECONDS", _LONG)
+                patch.setattr(service, "RestClient", partial(RestClient, deadline=_LONG))
+            async with running(url, folder, settings) as router:
+                yield router, rest
 
 
 async def opened(router: Running, name: str = "NoRunbook", **given: Any) -> str:

@@ -13,7 +13,7 @@ from processes import notification
 from rest import asking, opened
 from serving import Running, running
 
-HEARS = {"ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS": SECRET}
+HEARS: dict[str, Any] = {"ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS": SECRET}
 EARLIER, LATER = "2026-11-23T03:00:01Z", "2026-11-23T03:00:02Z"
 
 

@@ -25,7 +25,7 @@ from processes import notification
 from rest import asking, incident, opened
 from serving import START, Running, running, until
 
-HEARS = {"ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS": SECRET}
+HEARS: dict[str, Any] = {"ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS": SECRET}
 MERGED = {"resolve_reason": {"type": "merge_resolve_reason", "incident": {"id": "PTARGET"}}}
 
 
@@ -307,7 +307,7 @@ async def test_odd_errors_of_a_refusal_are_kept_in_one_clean_line(database_url: 
 async def test_a_webhook_is_answered_within_five_seconds_though_neither_pagerduty_nor_the_database_answers(
     url: str, tmp_path: Path
 ) -> None:
-    async with asking(url, tmp_path, **HEARS) as (router, rest):
+    async with asking(url, tmp_path, waits=False, **HEARS) as (router, rest):
         rest.mode = "hang"
         lock = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         lock.execute("BEGIN IMMEDIATE")
