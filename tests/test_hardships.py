@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from store.test_outbox import PLAYBOOK
 from alertrouter.alertmanager import parse
 from alertrouter.clock import Clock
 from alertrouter.intake import Arrival, receive
+from alertrouter.moments import rfc3339
 from alertrouter.pagerduty.outcomes import Limited, classify
 from alertrouter.routing import Route, Routing, Target
 from alertrouter.store import incidents, outbox
@@ -214,3 +216,28 @@ def test_a_resolve_that_waits_for_another_replicas_opening_is_not_dropped(postgr
 async def test_numbers_without_end_are_a_400(url: str, tmp_path: Path, query: str) -> None:
     async with running(url, tmp_path) as router:
         assert (await router.http.get(f"/api/v1/{query}{'9' * 5000}")).status_code == 400
+
+
+@pytest.mark.parametrize("seconds", [-60, 60])
+async def test_a_sender_whose_clock_is_a_minute_off_is_escalated_and_resolved_on_time(
+    url: str, tmp_path: Path, seconds: int
+) -> None:
+    async with running(url, tmp_path) as router:
+
+        def theirs() -> str:
+            return rfc3339(router.clock.now + timedelta(seconds=seconds))
+
+        body = notification("NoRunbook")
+        [alert] = body["alerts"]
+        alert["startsAt"] = theirs()
+        [one] = (await router.post(body)).json()["incidents"]
+        await router.settled()
+        router.clock.pass_(minutes=14, seconds=59)
+        assert len(await router.settled()) == 1
+        router.clock.pass_(seconds=1)
+        assert [event["dedup_key"] for event in await router.settled()] == [one, f"{one}/e1"]
+        await router.post(body | {"alerts": [alert | {"status": "resolved", "endsAt": theirs()}]})
+        router.clock.pass_(seconds=59)
+        assert [event["event_action"] for event in await router.settled()] == ["trigger", "trigger"]
+        router.clock.pass_(seconds=1)
+        assert [event["event_action"] for event in await router.settled()][2:] == ["resolve", "resolve"]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from alertrouter.pruning import Pruner
-from alertrouter.store import prune
+from alertrouter.store import links, prune
 from browsing import body, open_one
 from serving import Running, running
 
@@ -68,6 +68,19 @@ async def test_an_incident_that_pagerduty_is_owed_a_resolve_for_stays(database_u
         await router.settled()
         await pruner.prune()
         assert rows(router, "incident") == []
+
+
+async def test_what_was_merged_in_pagerduty_is_forgotten_in_time(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, tmp_path) as router:
+        pruner = Pruner(router.service.database, router.service.writer, timedelta(days=90))
+        for number in "12":
+            await router.service.writer.submit(
+                lambda tx, sources: [links.merged(tx, one, "PINTO") for one in sources], f"P{number}"
+            )
+            router.clock.pass_(days=60)
+        await pruner.prune()
+        with router.service.database.read() as session:
+            assert [row[0] for row in session.execute(text("SELECT pagerduty_id FROM pagerduty_merge"))] == ["P2"]
 
 
 async def test_the_command_forgets_at_once_and_says_how_many(database_url: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def pagerduty(request: Request) -> Response:
     if not secrets:
         return _refuse_event(503, "no secret is set to verify webhooks with (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
     started, body = time.monotonic(), await read_body(request, _MOST_EVENT)
-    if not webhooks.is_signed(body, request.headers.get("x-pagerduty-signature", ""), secrets):
+    if not webhooks.is_signed(body, ",".join(request.headers.getlist("x-pagerduty-signature")), secrets):
         return _refuse_event(401, "the signature is not that of any secret (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
     webhook_id = request.headers.get("x-webhook-id", "")[:200] or hashlib.sha256(body).hexdigest()
     try:

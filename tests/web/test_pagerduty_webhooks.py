@@ -147,3 +147,13 @@ async def test_pagerdutys_clock_does_not_matter(url: str, tmp_path: Path, occurr
         headers = {"X-PagerDuty-Signature": "v1=" + hmac.new(SECRET.encode(), body, "sha256").hexdigest()}
         assert (await router.http.post("/webhooks/pagerduty", content=body, headers=headers)).status_code == 202
         assert (await pagerduty.incident(incident_id))["status"] == "acknowledged"
+
+
+async def test_signatures_may_come_in_a_header_each(url: str, tmp_path: Path) -> None:
+    async with running(url, tmp_path, ENV) as router:
+        body = json.dumps({"event": {"event_type": "pagey.ping", "data": {}}}).encode()
+        good, other = (hmac.new(secret.encode(), body, "sha256").hexdigest() for secret in (SECRET, "another"))
+        for values, status in (((other, good), 202), ((other, other), 401)):
+            headers = [("X-PagerDuty-Signature", f"v1={value}") for value in values]
+            answer = await router.http.post("/webhooks/pagerduty", content=body, headers=headers)
+            assert answer.status_code == status
