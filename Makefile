@@ -95,7 +95,7 @@ release: $(READY)
 # What the end-to-end tests need from Debian; they are skipped, loudly, where it is absent.
 e2e-deps:
 	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus-alertmanager chromium systemd
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prometheus prometheus-alertmanager chromium systemd
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
