@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -204,6 +205,18 @@ def api_page() -> str:
 {api_reference.shapes()}"""
 
 
+def prometheus_rule() -> str:
+    """The rules about alertrouter itself as the Prometheus operator wants them."""
+    rules = (ROOT / "deploy/prometheus/alertrouter.rules.yml").read_text().partition("\ngroups:\n")[2]
+    return f"""# Made by `make reference` from deploy/prometheus/alertrouter.rules.yml; put your address in place of ROUTER.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {{name: alertrouter}}
+spec:
+  groups:
+{textwrap.indent(rules, "  ")}"""
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "index.md": index_page,
     "contributing.md": contributing_page,
@@ -214,6 +227,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands_page,
     "reference/metrics.md": metrics_page,
     "reference/states.md": states_page,
+    "../deploy/kubernetes/components/monitoring/prometheusrule.yaml": prometheus_rule,
 }
 
 if __name__ == "__main__":
