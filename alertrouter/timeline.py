@@ -145,6 +145,10 @@ _SENTENCES: dict[str, Callable[[Detail, Say], str]] = {
         say("The page went %(by)s, too: %(why)s") % {"by": _by(detail, say), "why": detail.get("why")}
     ),
     "fallback_failed": lambda detail, say: say("The fallback %(by)s failed and is tried again") % {"by": _by(detail, say)},
+    "restored": lambda detail, say: (
+        say("Restored from a backup; steps that were due before are not taken: %(steps)s")
+        % {"steps": _listed(detail.get("steps"))}
+    ),
     "reopened": lambda detail, say: say("Reopened by %(by)s") % {"by": detail.get("by")},
     "page_resolved": lambda detail, say: (
         say("The page to %(to)s was resolved by %(by)s") % {"to": _listed(detail.get("to")), "by": detail.get("by")}

@@ -39,6 +39,7 @@ FLOORS = [
         "fallback",
         "inventory",
         "pruning",
+        "restoring",
     },
     {"service", "server", "sandbox"},
     {"web"},

@@ -13,6 +13,7 @@ from alertrouter.incidents.events import (
     PagesResolved,
     Reopened,
     Resolved,
+    Restored,
     Snoozed,
     Unacknowledged,
 )
@@ -42,6 +43,8 @@ def act(draft: Draft, event: Event, now: datetime) -> None:
             draft.tell("snoozed", by=event.by, until=(now + event.for_).isoformat())
         case Escalated():
             _escalate(draft, event)
+        case Restored():
+            _restore(draft, now)
 
 
 def _acknowledge(draft: Draft, event: Acknowledged, now: datetime) -> None:
@@ -105,3 +108,8 @@ def _escalate(draft: Draft, event: Escalated) -> None:
         asked = f"there is no step {number}" if event.step is not None else "no step is left"
         raise NothingLeftError(f"{asked}: the policy has {len(steps)}")
     draft.take(number, steps[number - 1], event.by)
+
+
+def _restore(draft: Draft, now: datetime) -> None:
+    if skipped := draft.skip_due(now):
+        draft.tell("restored", steps=skipped)

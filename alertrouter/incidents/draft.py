@@ -122,6 +122,18 @@ class Draft:
                 self.take(number, step)
             self.schedule()
 
+    def skip_due(self, now: datetime) -> list[str]:
+        """Leave out every step whose time has come, also while a resolve is held back; their numbers and targets."""
+        skipped = []
+        self.schedule()
+        while self.incident.due_at is not None and self.incident.due_at <= now:
+            number = next_step(self.incident)
+            assert number is not None
+            skipped.append(f"{number} ({self.incident.policy.steps[number - 1].to or self.incident.target})")
+            self.set(step=number)
+            self.schedule()
+        return skipped
+
     def take(self, number: int, step: Step, by: str = "") -> None:
         """Page the target of a step."""
         target = step.to or self.incident.target

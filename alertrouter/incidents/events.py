@@ -114,8 +114,25 @@ class Escalated:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """The database is a backup's: steps that are due were taken by whoever went on from there, or are too late."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time has passed: holds that are over close, steps that are due are taken."""
 
 
-Event = Notified | Acknowledged | Unacknowledged | Resolved | PagesResolved | Reopened | Ended | Snoozed | Escalated | Ticked
+Event = (
+    Notified
+    | Acknowledged
+    | Unacknowledged
+    | Resolved
+    | PagesResolved
+    | Reopened
+    | Ended
+    | Snoozed
+    | Escalated
+    | Restored
+    | Ticked
+)

@@ -86,6 +86,13 @@ class Database:
         with self.engine.connect() as connection:
             return from_micros(connection.execute(text(_SERVER_NOW)).scalar_one())
 
+    def other_sessions(self) -> int:
+        """How many other connections the same user has to a PostgreSQL database; 0 on SQLite, which cannot tell."""
+        if not self.is_postgres:
+            return 0
+        with self.engine.connect() as connection:
+            return int(connection.execute(text(_OTHER_SESSIONS)).scalar_one())
+
     @contextmanager
     def transaction(self) -> Iterator["Transaction"]:
         """One write transaction, committed at the end and rolled back on any error. For one thread at a time.
@@ -235,6 +242,10 @@ class Transaction:
 _BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 """A write is about a few rows of tables that may be large, or were small when the server last counted them."""
 _READ_ONLY = "25006"  # a server that has become a standby
+_OTHER_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+    " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 _SERVER_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 

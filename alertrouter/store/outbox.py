@@ -99,9 +99,11 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
 def _routing_key_for(tx: Transaction, delivery: Delivery, trigger: Trigger, state: State, wish: Claim) -> str | None:
     """PagerDuty's dedup keys live inside a routing key: what one has triggered is acknowledged and resolved with it.
 
-    A trigger to a target that the routing file has lost goes to the incident's own, or else to the default.
+    A trigger to a target that the routing file has lost goes to the incident's own, or else to the default. After a restore
+    nobody knows which key a trigger may have gone out with: the target's present one is the best guess.
     """
-    if delivery.action != "trigger" or (trigger.unsure and trigger.key_fingerprint in wish.known):
+    is_set = delivery.action != "trigger" or (trigger.unsure and trigger.key_fingerprint in wish.known)
+    if trigger.key_fingerprint and is_set:
         return trigger.key_fingerprint
     places = (delivery.target, state.incident.target, wish.default_target)
     paged = next((target for target in places if target in wish.keys), None)

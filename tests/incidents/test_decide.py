@@ -21,6 +21,7 @@ from alertrouter.incidents import (
     Plan,
     Reopened,
     Resolved,
+    Restored,
     Snoozed,
     State,
     Ticked,
@@ -879,3 +880,37 @@ class TestWhatPagerDutySays:
         story.happen(60, Acknowledged("ana"))
         story.notify(120, fires("b"))
         assert story.sent[4:] == ["trigger #1/2 -> oncall", "trigger #1/e1.2 -> dba"]
+
+
+class TestARestore:
+    @pytest.mark.parametrize(
+        ("t", "events", "left"),
+        [
+            (14 * MINUTE, [], (0, 15)),
+            (15 * MINUTE, [], (1, 30)),
+            (31 * MINUTE, [], (2, None)),
+            (15 * MINUTE, [Acknowledged("ana")], (1, None)),  # the second step is for what nobody has
+            (15 * MINUTE, [Snoozed("ana", timedelta(minutes=20))], (0, 20)),
+        ],
+    )
+    def test_leaves_out_the_steps_whose_time_has_come_and_no_later_one(
+        self, t: float, events: list[Event], left: tuple[int, int | None]
+    ) -> None:
+        story = Story(step(15 * MINUTE), step(30 * MINUTE, "dba", "acknowledged"))
+        story.notify(0, fires())
+        for event in events:
+            story.happen(0, event)
+        sent = list(story.sent)
+        story.happen(t, Restored())
+        incident = story.incident
+        assert (incident.step, incident.due_at and (incident.due_at - ZERO) // timedelta(minutes=1)) == left
+        assert story.sent == sent
+        assert ("restored" in story.told) == (left[0] > 0)
+
+    def test_leaves_out_what_a_hold_that_is_cancelled_later_would_take(self) -> None:
+        story = Story(step(30))
+        story.notify(0, fires())
+        story.notify(20, ends())
+        story.happen(60, Restored())
+        story.notify(70, fires())
+        assert (story.incident.status, story.sent) == ("triggered", PAGED)
