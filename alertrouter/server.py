@@ -8,8 +8,8 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-KEEP_ALIVE_SECONDS = 330
-"""Longer than the 5 minutes for which Alertmanager keeps an idle connection."""
+from alertrouter.connections import KEEP_ALIVE_SECONDS, Guarded
+
 STOP_SECONDS = 5
 _COLLECT_AFTER = 20_000
 """New objects before Python looks for circles. Those of some fifty requests are alive until their one commit; 700 would have them
@@ -22,6 +22,8 @@ def server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         app,
         host=host,
         port=port,
+        http=Guarded,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -69,6 +69,11 @@ DATABASE_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 CLOCK_SKEW = Gauge("alertrouter_clock_skew_seconds", "How far this process's clock is ahead of the database's.")
+CONNECTIONS_ENDED = Counter(
+    "alertrouter_connections_ended_total",
+    "Connections that were ended: too slow, too large headers, no HTTP, or too many connections at once.",
+    ["why"],
+)
 BUILD = Gauge("alertrouter_build_info", "Always 1; the version, and which database there is.", ["version", "database"])
 WORKER_CYCLE = Gauge("alertrouter_worker_last_cycle_timestamp_seconds", "When a loop of the worker last went round.", ["loop"])
 

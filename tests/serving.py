@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from alertrouter.clock import Clock
+from alertrouter.connections import Guarded
 from alertrouter.moments import rfc3339
 from alertrouter.routing import Routing, Target
 from alertrouter.sandbox import create_sandbox
@@ -122,6 +123,7 @@ async def serve(app: Starlette) -> AsyncIterator[str]:
     config = uvicorn.Config(
         app,
         port=port,
+        http=Guarded,
         log_config=None,
         lifespan="off",
         ws="none",

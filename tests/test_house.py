@@ -41,7 +41,7 @@ FLOORS = [
         "pruning",
         "restoring",
     },
-    {"service", "server", "sandbox"},
+    {"service", "connections", "server", "sandbox"},
     {"web"},
     {"demo"},
     {"drill", "commands"},

@@ -7,6 +7,7 @@ import time
 
 import msgspec
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -42,7 +43,10 @@ async def alertmanager(request: Request) -> Response:
         return _refuse(401, source, "a webhook token is wanted (ALERTROUTER_WEBHOOK_TOKENS)", {"WWW-Authenticate": "Bearer"})
     if not _SOURCE.fullmatch(source):
         return _refuse(404, source[:64], "a source is 1 to 64 letters, digits, dots, dashes or underscores")
-    body = await read_body(request, service.settings.max_body, "ALERTROUTER_MAX_BODY")
+    try:
+        body = await read_body(request, service.settings.max_body, "ALERTROUTER_MAX_BODY")
+    except HTTPException as problem:
+        return _refuse(problem.status_code, source, problem.detail)
     with traces.span("POST /webhooks/alertmanager", "server", request.headers.get("traceparent", ""), source=source) as trace:
         answer = await _take(service, source, body, trace)
         traces.note(status=answer.status_code)

@@ -34,16 +34,32 @@ def incident_id(request: Request) -> str:
     return given
 
 
+class _Arriving:
+    """How many bytes the bodies have that are being read just now."""
+
+    most = 256 * 1024 * 1024
+    size = 0
+
+
 async def read_body(request: Request, most: int, setting: str = "") -> bytes:
-    """The body; 413 as soon as it is longer than `most` bytes, naming the setting that says so."""
+    """The body; 413 as soon as it is longer than `most` bytes, naming the setting that says so.
+
+    503 where all bodies together that are just arriving would take too much memory.
+    """
     chunks = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise HTTPException(413, f"the body is larger than {most} bytes" + (f" ({setting})" if setting else ""))
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            _Arriving.size += len(chunk)
+            if size > most:
+                raise HTTPException(413, f"the body is larger than {most} bytes" + (f" ({setting})" if setting else ""))
+            if _Arriving.size > max(_Arriving.most, most):
+                raise HTTPException(503, "not stored, try again: too much arrives at once")
+            chunks.append(chunk)
+        return b"".join(chunks)
+    finally:
+        _Arriving.size -= size
 
 
 def is_authorised(request: Request, tokens: Iterable[str]) -> bool:

@@ -3,14 +3,17 @@
 import asyncio
 import json
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from alertrouter.web import http as web_http
 from processes import notification
-from serving import Running, running
+from serving import Running, running, until
 
 
 def alert(**given: Any) -> dict[str, Any]:
@@ -124,13 +127,42 @@ async def test_ten_thousand_alerts_in_one_body_are_taken_and_paged_once(database
         assert event["payload"]["summary"].endswith("(+9999 more)")
 
 
-async def test_a_body_above_max_body_is_413(database_url: str, tmp_path: Path) -> None:
-    async with running(database_url, tmp_path, {"ALERTROUTER_MAX_BODY": "10000"}) as router:
-        answer = await router.post(b" " * 10_001)
+async def test_a_body_above_max_body_is_413_counted_and_logged(url: str, tmp_path: Path) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("alertrouter_notifications_total", {"source": "", "outcome": "413"}) or 0
+
+    before = counted()
+    async with running(url, tmp_path, {"ALERTROUTER_MAX_BODY": "10000"}) as router:
+        with capture_logs() as logs:
+            answer = await router.post(b" " * 10_001)
         assert (answer.status_code, answer.json()) == (
             413,
             {"error": "the body is larger than 10000 bytes (ALERTROUTER_MAX_BODY)"},
         )
+    assert counted() == before + 1
+    assert [(one["status"], "ALERTROUTER_MAX_BODY" in one["why"]) for one in logs if "why" in one] == [(413, True)]
+
+
+async def test_bodies_that_arrive_together_take_no_more_memory_than_there_is_for_them(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_http._Arriving, "most", 10_000)
+    go_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b" " * 9_000
+        await go_on.wait()
+        yield json.dumps(notification()).encode()
+
+    async with running(url, tmp_path, {"ALERTROUTER_MAX_BODY": "10000"}) as router:
+        first = asyncio.ensure_future(router.http.post("/webhooks/alertmanager", content=slow()))
+        await until(lambda: asyncio.sleep(0, web_http._Arriving.size == 9_000))
+        answer = await router.post(b" " * 2_000)
+        assert (answer.status_code, "try again" in answer.json()["error"]) == (503, True)
+        go_on.set()
+        assert (await first).status_code == 200
+        assert (await router.post(notification())).status_code == 200
+    assert web_http._Arriving.size == 0
 
 
 async def test_a_locked_database_is_503_within_five_seconds_and_the_retry_is_taken(sqlite_template: Path, tmp_path: Path) -> None:
