@@ -19,9 +19,11 @@ def configure(form: Literal["json", "console"] | None, level: str = "INFO") -> N
     """Write to standard output: JSON, or for people's eyes; None is for people's eyes where a terminal is watching."""
     form = form or ("console" if sys.stdout.isatty() else "json")
     for_machines = [structlog.processors.EventRenamer("message"), structlog.processors.format_exc_info, _in_order]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    for_eyes = structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,  # others show variables, which may hold keys
     )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if form == "json" else for_eyes
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

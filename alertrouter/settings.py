@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -177,6 +178,10 @@ class Settings(BaseSettings):
     def _database(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("the address starts with sqlite:/// or postgresql://")
+        try:
+            _ = urlsplit(value).port
+        except ValueError:
+            raise ValueError("the host or the port is none") from None
         return value
 
     @field_validator("pagerduty_events_url", "pagerduty_api_url", "url")
