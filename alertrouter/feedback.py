@@ -5,7 +5,7 @@ The rules: docs/promises.md (10); what each webhook means: https://developer.pag
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from alertrouter.actions import save
 from alertrouter.incidents import (
@@ -34,6 +34,7 @@ _EVENTS: Mapping[str, Callable[[str, frozenset[str]], Event]] = {
     "resolved": PagesResolved,
     "reopened": Reopened,
 }
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _TOLD = frozenset(("reassigned", "delegated", "escalated", "annotated", "priority_updated"))
 
 
@@ -51,8 +52,17 @@ class Heard:
 
 
 def hear(tx: Transaction, heard: Sequence[Heard]) -> list[bool]:
-    """Do what webhooks mean, each id once; for each whether it was about an incident of ours."""
-    return [_hear(tx, one) for one in heard]
+    """Do what webhooks mean, each id once; for each whether it was about an incident of ours.
+
+    By PagerDuty's incident and time, on every replica: those that hear the same at once do not wait for each other in a circle.
+    """
+    places = sorted(range(len(heard)), key=lambda place: _order(heard[place]))
+    answers = {place: _hear(tx, heard[place]) for place in places}
+    return [answers[place] for place in range(len(heard))]
+
+
+def _order(heard: Heard) -> tuple[str, datetime, str]:
+    return heard.webhook.pagerduty_id, heard.webhook.occurred_at or _LONG_AGO, heard.id
 
 
 def _hear(tx: Transaction, heard: Heard) -> bool:
