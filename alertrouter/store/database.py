@@ -28,6 +28,9 @@ from alertrouter.store.recent import Recent, Row
 
 WAIT_SECONDS = 3
 """How long a statement waits for a lock: short enough for a 503 within 5 s."""
+IDLE_SECONDS = 2
+"""How long PostgreSQL lets a write do nothing, less than others wait for its locks: whoever is frozen stops nobody."""
+_IDLE_ANYWHERE_SECONDS = 60
 
 Statement = Callable[[bool], ClauseElement]
 """A statement for PostgreSQL (True) or for SQLite (False)."""
@@ -39,6 +42,9 @@ NEWS: frozenset[News] = frozenset(get_args(News))
 CONNECTION: Mapping[str, Any] = {
     "connect_timeout": WAIT_SECONDS,
     "tcp_user_timeout": WAIT_SECONDS * 1000,
+    "keepalives_idle": WAIT_SECONDS,
+    "keepalives_interval": 1,
+    "keepalives_count": WAIT_SECONDS,
     "autocommit": True,
 }
 """How every connection to PostgreSQL is made."""
@@ -142,7 +148,7 @@ class Database:
                     raise
         self._writer = self.engine.raw_connection()
         if self.is_postgres:
-            self._writer.cursor().execute(_BY_INDEX)
+            self._writer.cursor().execute(_FOR_WRITES)
         return self._start()
 
     def _start(self) -> Any:
@@ -218,6 +224,11 @@ class Transaction:
         self.wrote = True
         return int(self.cursor.rowcount)
 
+    def take_long(self) -> None:
+        """The next statement may be a while in coming, and nobody is frozen."""
+        if self.database.is_postgres:
+            self.cursor.execute(_WITHOUT_HURRY)
+
     def array(self, values: Iterable[str]) -> Any:
         """Values for `is_among`."""
         return list(values) if self.database.is_postgres else msgspec.json.encode(list(values)).decode()
@@ -239,8 +250,13 @@ class Transaction:
         return from_micros(self.cursor.fetchone()[0])  # asked for with the BEGIN
 
 
-_BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+_FOR_WRITES = (
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
+    f" SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+)
 """A write is about a few rows of tables that may be large, or were small when the server last counted them."""
+_WITHOUT_HURRY = f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_ANYWHERE_SECONDS}s'"
+_FROZEN = "25P03"  # the server ended a transaction that did nothing
 _READ_ONLY = "25006"  # a server that has become a standby
 _OTHER_SESSIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
@@ -277,9 +293,9 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether another replica got in between (unique violation, deadlock, serialisation): to be tried again."""
+    """Whether another replica got in between (unique violation, deadlock, serialisation, a freeze): to be tried again."""
     state = getattr(error, "sqlstate", None) or ""
-    return isinstance(error, ConflictError) or state == "23505" or state.startswith("40")
+    return isinstance(error, ConflictError) or state in {"23505", _FROZEN} or state.startswith("40")
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -297,7 +313,12 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _postgres_engine(url: URL) -> Engine:
-    options = f"-c lock_timeout={WAIT_SECONDS}s -c statement_timeout={WAIT_SECONDS + 1}s"
+    seconds = {
+        "lock_timeout": WAIT_SECONDS,
+        "statement_timeout": WAIT_SECONDS + 1,
+        "idle_in_transaction_session_timeout": _IDLE_ANYWHERE_SECONDS,
+    }
+    options = " ".join(f"-c {name}={value}s" for name, value in seconds.items())
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,

@@ -5,6 +5,7 @@ written goes through here (notifications, people's actions, timers, leases and r
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from alertrouter.clock import elapsed
 from alertrouter.store.database import Database, Transaction, UnavailableError, is_conflict
 
 Item = TypeVar("Item")
@@ -24,7 +26,9 @@ Handler = Callable[[Transaction, Sequence[Item]], Sequence[Result | Exception]]
 
 ANSWER_SECONDS = 4.5
 _MOST_WAITING = 2000
+_MOST_BYTES_WAITING = 64 * 1024 * 1024
 _MOST_IN_BATCH = 256
+_MOST_BYTES_IN_BATCH = 8 * 1024 * 1024
 _TRIES = 5
 _log = structlog.get_logger()
 
@@ -38,6 +42,13 @@ class _Job:
     handler: Callable[[Transaction, Sequence[Any]], Sequence[Any]]
     item: Any
     answer: asyncio.Future[Any]
+    size: int
+    until: float
+
+    @property
+    def is_late(self) -> bool:
+        """Nobody waits for it any more: what a process that was frozen still holds may be old news."""
+        return elapsed() > self.until
 
 
 class Writer:
@@ -47,19 +58,24 @@ class Writer:
         self._database = database
         self.on_commit: Callable[[Transaction], None] = lambda _: None
         self._waiting: deque[_Job] = deque()
+        self._bytes = 0
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
-    async def submit(self, handler: Handler[Item, Result], item: Item, *, seconds: float | None = ANSWER_SECONDS) -> Result:
-        """The result for `item`, after the commit that holds it.
+    async def submit(
+        self, handler: Handler[Item, Result], item: Item, *, seconds: float | None = ANSWER_SECONDS, size: int = 0
+    ) -> Result:
+        """The result for `item`, after the commit that holds it. `size` is how many bytes it came as.
 
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
         """
-        if len(self._waiting) >= _MOST_WAITING:
-            raise OverloadedError("too many requests are waiting for the database")
-        job = _Job(handler, item, asyncio.get_running_loop().create_future())
+        if len(self._waiting) >= _MOST_WAITING or (self._bytes and self._bytes + size > _MOST_BYTES_WAITING):
+            raise OverloadedError("too much is waiting for the database")
+        until = math.inf if seconds is None else elapsed() + seconds
+        job = _Job(handler, item, asyncio.get_running_loop().create_future(), size, until)
         self._waiting.append(job)
+        self._bytes += size
         self._arrived.set()
         try:
             async with asyncio.timeout(seconds):
@@ -82,6 +98,7 @@ class Writer:
                     self._answer(batch, await written)
                     raise
                 self._answer(batch, results)
+                self._bytes -= sum(job.size for job in batch)
 
     def close(self) -> None:
         """Wait for the thread to end."""
@@ -89,10 +106,14 @@ class Writer:
 
     def _take(self) -> list[_Job]:
         batch: list[_Job] = []
-        while self._waiting and len(batch) < _MOST_IN_BATCH:
+        size = 0
+        while self._waiting and len(batch) < _MOST_IN_BATCH and size < _MOST_BYTES_IN_BATCH:
             job = self._waiting.popleft()
-            if not job.answer.done():
+            if job.answer.done():
+                self._bytes -= job.size
+            else:
                 batch.append(job)
+                size += job.size
         return batch
 
     def _answer(self, batch: list[_Job], written: tuple[list[Any], list[Transaction]]) -> None:
@@ -143,9 +164,12 @@ class Writer:
 
 def _handle(tx: Transaction, batch: list[_Job]) -> list[Any]:
     positions: dict[Any, list[int]] = {}
-    for position, job in enumerate(batch):
-        positions.setdefault(job.handler, []).append(position)
     results: list[Any] = [None] * len(batch)
+    for position, job in enumerate(batch):
+        if job.is_late:
+            results[position] = UnavailableError("it could not be written in time")
+        else:
+            positions.setdefault(job.handler, []).append(position)
     for handler, places in positions.items():
         for place, result in zip(places, handler(tx, [batch[place].item for place in places]), strict=True):
             results[place] = result

@@ -60,7 +60,7 @@ async def _take(service: Service, source: str, body: bytes, trace: str) -> Respo
             await service.writer.submit(unreadable.keep, notification)
             return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
         with traces.span("commit", alerts=len(notification.alerts)):
-            ids = await service.writer.submit(receive, Arrival(notification, service.playbook, trace))
+            ids = await service.writer.submit(receive, Arrival(notification, service.playbook, trace), size=len(body))
     except MalformedError as problem:
         return _refuse(400, source, str(problem))
     except (UnavailableError, OverloadedError) as problem:

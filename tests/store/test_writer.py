@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from alertrouter.store import writer as writer_module
 from alertrouter.store.database import Database, Transaction, UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
 
@@ -111,3 +113,66 @@ async def test_a_connection_that_the_server_closed_is_replaced(postgres: str, re
 
 def _backend(tx: Transaction, items: Sequence[None]) -> list[int]:
     return [tx.cursor.execute("SELECT pg_backend_pid()").fetchone()[0]] * len(items)
+
+
+async def test_more_bytes_than_there_is_room_for_are_refused_at_once_until_they_are_written(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_MOST_BYTES_WAITING", 100)
+    async with writing(database_url) as (writer, _):
+        answers = await asyncio.gather(*(writer.submit(note, f"{n}", size=40) for n in range(4)), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [int, int, OverloadedError, OverloadedError]
+        await writer.submit(note, "one that is larger than all the room", size=1000)
+        await asyncio.gather(*(writer.submit(note, f"again {n}", size=50) for n in range(2)))
+
+
+async def test_what_waits_is_committed_in_transactions_of_a_few_megabytes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_MOST_BYTES_IN_BATCH", 100)
+    async with writing(database_url) as (writer, _):
+        assert await asyncio.gather(*(writer.submit(note, f"{n}", size=50) for n in range(5))) == [2, 2, 2, 2, 1]
+
+
+async def test_a_request_that_nobody_waits_for_any_more_is_not_written(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_at = iter([0.0])
+    monkeypatch.setattr(writer_module, "elapsed", lambda: next(asked_at, 100.0))  # then the process was frozen for a while
+    async with writing(url) as (writer, database):
+        with pytest.raises(UnavailableError):
+            await writer.submit(note, "old news")
+        assert written(database) == set()
+
+
+async def test_a_transaction_that_is_frozen_lets_go_of_its_locks_and_is_done_again(postgres_url: str) -> None:
+    async with writing(postgres_url) as (frozen, _), writing(postgres_url) as (other, _):
+        await frozen.submit(note, "row")
+        locked, has_written = threading.Event(), threading.Event()
+
+        def freeze(tx: Transaction, items: Sequence[None]) -> list[int]:
+            tx.cursor.execute("UPDATE section SET line = line + 1")
+            locked.set()
+            has_written.wait(20)
+            return [tx.cursor.execute("SELECT line FROM section").fetchone()[0]] * len(items)
+
+        waiting = asyncio.ensure_future(frozen.submit(freeze, None, seconds=None))
+        await asyncio.to_thread(locked.wait, 20)
+        await other.submit(_add_ten, None, seconds=None)
+        has_written.set()
+        assert await waiting == 11
+
+
+def _add_ten(tx: Transaction, items: Sequence[None]) -> list[None]:
+    tx.cursor.execute("UPDATE section SET line = line + 10")
+    return [None] * len(items)
+
+
+async def test_a_transaction_that_has_much_to_think_about_may_take_long(postgres_url: str) -> None:
+    def think(tx: Transaction, items: Sequence[None]) -> list[tuple[str, str]]:
+        (before,) = tx.cursor.execute(limit).fetchone()
+        tx.take_long()
+        (after,) = tx.cursor.execute(limit).fetchone()
+        return [(before, after)] * len(items)
+
+    limit = "SHOW idle_in_transaction_session_timeout"
+    async with writing(postgres_url) as (writer, _):
+        assert [await writer.submit(think, None) for _ in range(2)] == [("2s", "1min")] * 2
