@@ -19,6 +19,8 @@ from alertrouter.cli import app
 from alertrouter.durations import format_duration
 from alertrouter.routing_model import json_schema
 from tools import api_reference, state_table
+from tools.dashboards.agent import AGENT
+from tools.dashboards.oncall import ONCALL
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -228,6 +230,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/metrics.md": metrics_page,
     "reference/states.md": states_page,
     "../deploy/kubernetes/components/monitoring/prometheusrule.yaml": prometheus_rule,
+    "../deploy/grafana/dashboards/oncall.json": ONCALL.to_json,
+    "../deploy/grafana/dashboards/agent.json": AGENT.to_json,
 }
 
 if __name__ == "__main__":
