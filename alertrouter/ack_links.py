@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from alertrouter.refusals import RefusalError
+
 GOOD_FOR = timedelta(hours=24)
 
 
-class BadLinkError(Exception):
+class BadLinkError(RefusalError):
     """The link is not one of ours, or not any more; the text says which."""
 
 

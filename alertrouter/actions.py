@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from alertrouter import logs, telemetry
 from alertrouter.incidents import Change, Event, NothingLeftError, Ticked, decide
+from alertrouter.refusals import RefusalError
 from alertrouter.store import incidents, timers, traces
 from alertrouter.store.database import Transaction
 from alertrouter.traces import span
@@ -13,7 +14,7 @@ from alertrouter.traces import span
 MOST_TIMERS = 500
 
 
-class UnknownIncidentError(Exception):
+class UnknownIncidentError(RefusalError):
     """There is no incident with that id."""
 
 
@@ -32,7 +33,7 @@ def act(tx: Transaction, actions: Sequence[Action]) -> list[Exception | None]:
     changes: list[Change] = []
     for action in actions:
         if action.incident_id not in states:
-            answers.append(UnknownIncidentError(f"there is no incident {action.incident_id}"))
+            answers.append(UnknownIncidentError("there is no incident %(id)s", id=action.incident_id))
             continue
         try:
             made = decide(states[action.incident_id], action.event, tx.now)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from alertrouter.incidents import Action, State
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent
+from alertrouter.refusals import RefusalError
 from alertrouter.runbooks.section import Section
 
 DeliveryState = Literal["pending", "sent", "superseded", "dead"]
@@ -66,7 +67,7 @@ def is_superseded(action: Action, trigger: Trigger, *, is_open: bool, is_acknowl
     return trigger.state != "sent" and not trigger.unsure
 
 
-class NotPossibleError(Exception):
+class NotPossibleError(RefusalError):
     """The state of a delivery does not allow what was asked; the text says why."""
 
 
@@ -76,19 +77,19 @@ def check_retry(action: Action, state: DeliveryState, trigger: Trigger, *, is_op
     What would be superseded as soon as it is looked at is not accepted first.
     """
     if state not in {"dead", "pending"}:
-        raise NotPossibleError(f"it is {state}: only what is dead or pending can be retried")
+        raise NotPossibleError("it is %(state)s: only what is dead or pending can be retried", state=state)
     if action != "resolve" and not is_open:
-        raise NotPossibleError(f"the incident is resolved: its {action} is not sent any more")
+        raise NotPossibleError("the incident is resolved: its %(action)s is not sent any more", action=action)
     if action == "acknowledge" and not is_acknowledged:
         raise NotPossibleError("the acknowledgement was taken back")
     if trigger.state != "pending" and is_superseded(action, trigger, is_open=is_open, is_acknowledged=is_acknowledged):
-        raise NotPossibleError(f"PagerDuty has not got the page that it is about: the trigger is {trigger.state}")
+        raise NotPossibleError("PagerDuty has not got the page that it is about: the trigger is %(state)s", state=trigger.state)
 
 
 def check_discard(state: DeliveryState) -> None:
     """Raise NotPossibleError unless a delivery is still owed or was refused."""
     if state not in {"dead", "pending"}:
-        raise NotPossibleError(f"it is {state}: only what is dead or pending can be discarded")
+        raise NotPossibleError("it is %(state)s: only what is dead or pending can be discarded", state=state)
 
 
 @dataclass(frozen=True, slots=True)

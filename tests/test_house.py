@@ -15,6 +15,7 @@ FLOORS = [
         "alertmanager",
         "urls",
         "timeline",
+        "refusals",
         "incidents",
         "clock",
         "bundled",
@@ -66,7 +67,7 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["report", "ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes"]
+PURE += ["report", "ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes", "refusals"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

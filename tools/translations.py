@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent / "alertrouter"
 CATALOGUES = sorted((ROOT / "web/locale").glob("*/LC_MESSAGES/alertrouter.po"))
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _METHODS = [("**.py", "python"), ("web/templates/sandbox.html", "ignore"), ("web/templates/**.html", "jinja2")]
-_KEYWORDS = {"say": None, "BadLinkError": None, "_": None, "gettext": None, "ngettext": (1, 2)}
+_REFUSALS = ("RefusalError", "RefusedValueError", "BadLinkError", "NothingLeftError", "NotPossibleError")
+_UNKNOWN = ("UnknownIncidentError", "UnknownDeliveryError")
+_KEYWORDS = {"say": None, "_": None, "gettext": None, "ngettext": (1, 2), "Refusal": (2,), **dict.fromkeys(_REFUSALS + _UNKNOWN)}
 _OPTIONS = {"**.html": {"trimmed": "true", "newstyle_gettext": "true", "encoding": "utf-8"}}
 
 

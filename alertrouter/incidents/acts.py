@@ -17,9 +17,10 @@ from alertrouter.incidents.events import (
     Snoozed,
     Unacknowledged,
 )
+from alertrouter.refusals import RefusalError
 
 
-class NothingLeftError(Exception):
+class NothingLeftError(RefusalError):
     """There is no such step to escalate to; the text says why."""
 
 
@@ -105,8 +106,9 @@ def _escalate(draft: Draft, event: Escalated) -> None:
     following = next_step(draft.incident) or draft.incident.step + 1
     number = event.step if event.step is not None else following
     if not 1 <= number <= len(steps):
-        asked = f"there is no step {number}" if event.step is not None else "no step is left"
-        raise NothingLeftError(f"{asked}: the policy has {len(steps)}")
+        if event.step is None:
+            raise NothingLeftError("no step is left: the policy has %(count)s", count=len(steps))
+        raise NothingLeftError("there is no step %(number)s: the policy has %(count)s", number=number, count=len(steps))
     draft.take(number, steps[number - 1], event.by)
 
 

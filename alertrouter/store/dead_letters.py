@@ -10,6 +10,7 @@ from sqlalchemy.sql import ClauseElement
 from alertrouter.deliveries import DeliveryState, NotPossibleError, Trigger, check_discard, check_retry
 from alertrouter.incidents import Action
 from alertrouter.moments import from_micros, to_micros
+from alertrouter.refusals import RefusalError
 from alertrouter.store import incidents
 from alertrouter.store.database import Transaction
 from alertrouter.store.outbox import LEASE_SECONDS
@@ -18,7 +19,7 @@ from alertrouter.tables import DeliveryRow
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 
 
-class UnknownDeliveryError(Exception):
+class UnknownDeliveryError(RefusalError):
     """There is no delivery with that id."""
 
 
@@ -59,11 +60,11 @@ def discard(tx: Transaction, wishes: Sequence[Wish]) -> list[Exception | None]:
 def _answer(work: Callable[[Transaction, _Letter, str], None], tx: Transaction, wish: Wish) -> Exception | None:
     rows = tx.fetch(_select_letter, id=wish.delivery_id)
     if not rows:
-        return UnknownDeliveryError(f"there is no delivery {wish.delivery_id}")
+        return UnknownDeliveryError("there is no delivery %(id)s", id=wish.delivery_id)
     try:
         work(tx, _Letter(*rows[0]), wish.by)
     except NotPossibleError as problem:
-        return NotPossibleError(f"delivery {wish.delivery_id}: {problem}")
+        return NotPossibleError("delivery %(id)s: %(why)s", id=wish.delivery_id, why=problem)
     tx.deliveries = True
     return None
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,8 +15,8 @@ from alertrouter.tables import IncidentRow
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
 from alertrouter.web.forms import pressing
-from alertrouter.web.http import service_of
-from alertrouter.web.rendering import page, prefix_of, readable, say_to
+from alertrouter.web.http import Refusal, service_of
+from alertrouter.web.rendering import page, prefix_of, readable
 
 
 async def ask(request: Request) -> Response:
@@ -34,21 +33,21 @@ async def _acknowledge(request: Request, fields: Mapping[str, str]) -> None:
 
 async def _incident_id(request: Request) -> str:
     """The incident that the link is for; 404 where there are no such links, 410 for a link that is over."""
-    service, say = service_of(request), say_to(request)
+    service = service_of(request)
     links = service.playbook.ack_links
     if links is None:
-        raise HTTPException(404, say("There are no such links (ALERTROUTER_ACK_LINKS)."))
+        raise Refusal(404, "There are no such links (ALERTROUTER_ACK_LINKS).")
     try:
         return links.incident_of(request.path_params["token"], await asyncio.to_thread(service.database.read_now))
     except BadLinkError as problem:
-        raise HTTPException(410, say(str(problem))) from None
+        raise Refusal(410, problem) from None
 
 
 def _read(service: Service, incident_id: str) -> IncidentRow:
     with service.database.read() as session:
         story = queries.story(session, incident_id)
     if story is None:
-        raise HTTPException(404, "There is no such incident.")
+        raise Refusal(404, "there is no such incident")
     return story.incident
 
 

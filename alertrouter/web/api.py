@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +20,17 @@ from alertrouter.store import queries
 from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.web import views
-from alertrouter.web.http import answer, error, incident_id, is_authorised, read_body, read_fields, read_query, service_of
+from alertrouter.web.http import (
+    Refusal,
+    answer,
+    error,
+    incident_id,
+    is_authorised,
+    read_body,
+    read_fields,
+    read_query,
+    service_of,
+)
 from alertrouter.web.schema import (
     By,
     Deliveries,
@@ -173,7 +182,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any]) | signed_in
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise HTTPException(400, f"the body is not a JSON object: {problem}") from None
+        raise Refusal(400, "the body is not a JSON object: %(why)s", why=problem) from None
 
 
 def event_of(action: str, given: Mapping[str, Any]) -> Event:

@@ -15,9 +15,9 @@ from starlette.staticfiles import StaticFiles
 
 from alertrouter.service import Service
 from alertrouter.web import ack, api, changes, deliveries, forms, health, home, hooks, incident, live, reading, report
+from alertrouter.web.errors import on_failure, on_refusal
 from alertrouter.web.front import Front
 from alertrouter.web.headers import SecurityHeaders
-from alertrouter.web.http import error
 from alertrouter.web.openapi import openapi
 from alertrouter.web.origin import SameOrigin
 from alertrouter.web.sign_in.doors import door_of
@@ -68,7 +68,7 @@ def create_app(service: Service) -> Starlette:
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         middleware=[Middleware(Front), Middleware(GZipMiddleware), Middleware(SecurityHeaders), Middleware(SameOrigin), *in_door],
-        exception_handlers={HTTPException: _as_json, Exception: _unexpected},
+        exception_handlers={HTTPException: on_refusal, Exception: on_failure},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -80,12 +80,3 @@ def create_app(service: Service) -> Starlette:
 def _both(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> list[Route]:
     """With and without a trailing slash: Alertmanager takes a redirect for a delivery."""
     return [Route(path, endpoint, methods=[method]), Route(f"{path}/", endpoint, methods=[method])]
-
-
-async def _as_json(_request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, HTTPException)
-    return error(problem.status_code, problem.detail, dict(problem.headers or {}))
-
-
-async def _unexpected(_request: Request, _problem: Exception) -> Response:
-    return error(500, "an unexpected error; the log of alertrouter says more")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,7 +14,7 @@ from alertrouter.store.dead_letters import UnknownDeliveryError, Wish
 from alertrouter.tables import DeliveryRow
 from alertrouter.web import forms, views
 from alertrouter.web.api import read_object, with_token
-from alertrouter.web.http import answer, error, read_fields, service_of
+from alertrouter.web.http import Refusal, answer, error, read_fields, service_of
 from alertrouter.web.rendering import Endpoint, prefix_of
 from alertrouter.web.schema import By, Delivery
 
@@ -52,7 +51,7 @@ def pressing(action: str) -> Endpoint:
 def _id(request: Request) -> int:
     given: str = request.path_params["id"]
     if not (given.isascii() and given.isdecimal() and len(given) <= _LONGEST_ID):
-        raise HTTPException(404, "there is no such delivery")
+        raise Refusal(404, "there is no such delivery")
     return int(given)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qs
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -15,8 +14,8 @@ from alertrouter.store.dead_letters import UnknownDeliveryError
 from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
-from alertrouter.web.http import incident_id, read_body, service_of
-from alertrouter.web.rendering import Endpoint, message, prefix_of, readable, say_to, viewer
+from alertrouter.web.http import Refusal, incident_id, read_body, service_of
+from alertrouter.web.rendering import Endpoint, message, prefix_of, readable, say_to, sentence_of, viewer
 
 _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20
@@ -34,27 +33,21 @@ def pressing(deed: Deed, back_to: Callable[[Request], str], *, is_open: bool = F
     async def press(request: Request) -> Response:
         who, say = viewer(request), say_to(request)
         if not who.may_act:
-            refused = say("You are signed in as %(name)s, who may read and not act (ALERTROUTER_AUTH_ACTORS).")
-            raise HTTPException(403, refused % {"name": who.name})
+            raise Refusal(403, "%(name)s may read and not act (ALERTROUTER_AUTH_ACTORS)", name=who.name)
         back = back_to(request)
         try:
             fields = await read_form(request)
             await deed(request, fields | {"by": who.name} if who.name else fields)
         except (UnknownIncidentError, UnknownDeliveryError) as problem:
-            raise HTTPException(404, _sentence(problem)) from None
+            raise Refusal(404, problem) from None
         except (NothingLeftError, NotPossibleError) as problem:
-            return message(request, 409, say("Nothing was done. %(why)s") % {"why": _sentence(problem)}, back)
+            return message(request, 409, say("Nothing was done. %(why)s") % {"why": sentence_of(problem, say)}, back)
         except (UnavailableError, OverloadedError):
             why = say("Nothing was done: the database does not answer just now. Go back and press again.")
             return message(request, 503, why, back)
         return RedirectResponse(back, 303)
 
     return readable(press, is_open=is_open)
-
-
-def _sentence(problem: Exception) -> str:
-    text = str(problem)
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def acting(action: str) -> Endpoint:
@@ -72,5 +65,5 @@ async def read_form(request: Request) -> dict[str, str]:
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise HTTPException(400, "The form has too many fields.") from None
+        raise Refusal(400, "The form has too many fields.") from None
     return {name: values[0] for name, values in fields.items()}

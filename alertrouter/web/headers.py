@@ -32,11 +32,15 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                if headers.get("Content-Type", "").startswith("text/html"):
-                    headers["Content-Security-Policy"] = _POLICY
-                    headers["Referrer-Policy"] = "same-origin"
+                protect(MutableHeaders(scope=message))
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def protect(headers: MutableHeaders) -> None:
+    """Add them to the headers of an answer."""
+    headers["X-Content-Type-Options"] = "nosniff"
+    if headers.get("Content-Type", "").startswith("text/html"):
+        headers["Content-Security-Policy"] = _POLICY
+        headers["Referrer-Policy"] = "same-origin"

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from alertrouter.refusals import RefusalError
 from alertrouter.service import Service
 
 
@@ -26,11 +28,21 @@ def error(status: int, text: str, headers: dict[str, str] | None = None) -> JSON
     return JSONResponse({"error": text}, status, headers)
 
 
+class Refusal(HTTPException):
+    """The answer to a request that is refused; `why` can be said in the reader's language."""
+
+    def __init__(
+        self, status: int, why: RefusalError | str, /, headers: Mapping[str, str] | None = None, **values: object
+    ) -> None:
+        self.why = RefusalError(why, **values) if isinstance(why, str) else why
+        super().__init__(status, str(self.why), headers)
+
+
 def incident_id(request: Request) -> str:
     """The id in the path; 404 for what no incident has, such as the NUL that PostgreSQL refuses."""
     given: str = request.path_params["id"]
     if not (given.isascii() and given.isalnum()):
-        raise HTTPException(404, "there is no such incident")
+        raise Refusal(404, "there is no such incident")
     return given
 
 
@@ -53,9 +65,10 @@ async def read_body(request: Request, most: int, setting: str = "") -> bytes:
             size += len(chunk)
             _Arriving.size += len(chunk)
             if size > most:
-                raise HTTPException(413, f"the body is larger than {most} bytes" + (f" ({setting})" if setting else ""))
+                where = f" ({setting})" if setting else ""
+                raise Refusal(413, "the body is larger than %(most)s bytes%(where)s", most=most, where=where)
             if _Arriving.size > max(_Arriving.most, most):
-                raise HTTPException(503, "not stored, try again: too much arrives at once")
+                raise Refusal(503, "not stored, try again: too much arrives at once")
             chunks.append(chunk)
         return b"".join(chunks)
     finally:
@@ -109,5 +122,20 @@ def read_fields(given: Mapping[str, Any], shape: type[Read]) -> Read:
         return shape.model_validate(given)
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
-        name, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        raise HTTPException(400, f"{name} is missing" if first["type"] == "missing" else f"{name}: {what}") from None
+        raise _refusal(".".join(map(str, first["loc"])), first) from None
+
+
+def _refusal(name: str, problem: ErrorDetails) -> Refusal:
+    """What pydantic found, in sentences of which those that a page can cause are marked for translation."""
+    given = problem.get("ctx", {})
+    match problem["type"]:
+        case "missing":
+            return Refusal(400, "%(name)s is missing", name=name)
+        case "literal_error":
+            return Refusal(400, "%(name)s: Input should be %(expected)s", name=name, expected=given["expected"])
+        case "greater_than_equal":
+            return Refusal(400, "%(name)s: Input should be greater than or equal to %(least)s", name=name, least=given["ge"])
+        case "less_than_equal":
+            return Refusal(400, "%(name)s: Input should be less than or equal to %(most)s", name=name, most=given["le"])
+    what = given.get("error") or problem["msg"]
+    return Refusal(400, "%(name)s: %(what)s", name=name, what=what)

@@ -7,7 +7,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +21,7 @@ from alertrouter.service import Service
 from alertrouter.store import listing, queries
 from alertrouter.tables import AlertRow, SectionRow
 from alertrouter.urls import incident_url, section_url
-from alertrouter.web.http import incident_id, service_of
+from alertrouter.web.http import Refusal, incident_id, service_of
 from alertrouter.web.languages import Say
 from alertrouter.web.rendering import page, prefix_of, readable, say_to, spell
 from alertrouter.web.urgency import incident_of, next_target, target_of
@@ -64,7 +63,7 @@ async def incident(request: Request) -> Response:
     say = say_to(request)
     shown = await asyncio.to_thread(_read_incident, service, incident_id(request), prefix, say)
     if shown is None:
-        raise HTTPException(404, say("There is no such incident."))
+        raise Refusal(404, "there is no such incident")
     return page(
         request,
         "incident.html",

@@ -3,10 +3,10 @@
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from alertrouter.web.http import error
+from alertrouter.web.errors import answer_to
+from alertrouter.web.http import Refusal
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -24,9 +24,8 @@ class SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
         if scope["type"] == "http" and scope["method"] not in _SAFE and is_cross_site(request := Request(scope)):
-            text = "This was sent by a page of another site, and nothing was done."
-            is_api = request.url.path.startswith(("/api/", "/webhooks/"))
-            await (error(403, text) if is_api else PlainTextResponse(f"{text}\n", 403))(scope, receive, send)
+            problem = Refusal(403, "This was sent by a page of another site, and nothing was done.")
+            await answer_to(request, problem)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from alertrouter.moments import rfc3339
+from alertrouter.refusals import RefusalError
 from alertrouter.store.database import UnavailableError, is_unavailable
 from alertrouter.store.writer import OverloadedError
 from alertrouter.timeline import action, reason, sentence
-from alertrouter.web.http import service_of
+from alertrouter.web.http import Refusal, service_of
 from alertrouter.web.languages import Say, catalogue, choose, say_in
 from alertrouter.web.sign_in.viewer import ANYBODY, Viewer, ask, viewer_of
 
@@ -31,12 +32,13 @@ def _title(status: int, say: Say) -> str:
         401: say("Sign in"),
         403: say("Refused"),
         404: say("Not found"),
+        405: say("Not this way"),
         409: say("That cannot be done now"),
         410: say("That is over"),
         413: say("Too large"),
         503: say("Try again in a moment"),
     }
-    return titles.get(status, say("Error"))
+    return titles.get(status, say("Something went wrong"))
 
 
 def language_of(request: Request) -> str:
@@ -77,9 +79,22 @@ def message(request: Request, status: int, text: str, back: str = "") -> HTMLRes
     """A page that says one thing; `back` is an address to return to. One that cannot be shown just now tries again by itself."""
     again = status == 503 and request.method == "GET"
     say = say_to(request)
-    return page(
-        request, "message.html", status, title=_title(status, say), text=say(text) if text else "", back=back, again=again
-    )
+    return page(request, "message.html", status, title=_title(status, say), text=text, back=back, again=again)
+
+
+def refuse(request: Request, problem: HTTPException, back: str = "") -> HTMLResponse:
+    """An error as a page, in a whole sentence."""
+    text = sentence_of(problem.why, say_to(request)) if isinstance(problem, Refusal) else problem.detail
+    shown = message(request, problem.status_code, text, back)
+    shown.headers.update(problem.headers or {})
+    return shown
+
+
+def sentence_of(why: RefusalError, say: Say) -> str:
+    """A refusal as a sentence, with a capital unless it begins with a name that has to stay as it is."""
+    text = why.said(say)
+    begins_with_value = say(why.text).startswith("%(")
+    return (text if begins_with_value else f"{text[:1].upper()}{text[1:]}") + ("" if text.endswith(".") else ".")
 
 
 def readable(endpoint: Endpoint, *, is_open: bool = False) -> Endpoint:
@@ -95,7 +110,7 @@ def readable(endpoint: Endpoint, *, is_open: bool = False) -> Endpoint:
                 request.state.viewer = found
             return await endpoint(request)
         except HTTPException as problem:
-            return message(request, problem.status_code, problem.detail)
+            return refuse(request, problem)
         except DBAPIError as problem:
             if not is_unavailable(problem):
                 raise

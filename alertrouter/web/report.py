@@ -21,6 +21,7 @@ from alertrouter.web import charts
 from alertrouter.web.api import with_token
 from alertrouter.web.http import read_query, service_of
 from alertrouter.web.rendering import page, readable, say_to
+from alertrouter.web.schema import RefusedValueError
 
 _MOST_ALERTS = 50
 _IN_PICTURE = 10
@@ -28,7 +29,7 @@ _IN_PICTURE = 10
 
 def _zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"{name[:60]!r} is not a time zone such as America/Sao_Paulo")
+        raise RefusedValueError("%(given)s is not a time zone such as America/Sao_Paulo", given=repr(name[:60]))
     return name
 
 

@@ -8,17 +8,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from alertrouter.durations import parse_duration
 from alertrouter.moments import rfc3339
+from alertrouter.refusals import RefusalError
 
 MOST_ROWS = 500
 
-_DURATION = re.compile("^([0-9]{1,2}w)?([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$")
+_DURATION = re.compile("^(?=.*[1-9])([0-9]{1,2}w)?([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$")
+"""Of no time at all there is nothing to wait for."""
+
+
+class RefusedValueError(RefusalError, ValueError):
+    """A field is not like what is wanted."""
 
 
 def _duration(value: object) -> timedelta:
     if not isinstance(value, str):
         raise ValueError("it is not a string such as 15m")
     if not _DURATION.fullmatch(value):
-        raise ValueError(f"{value[:40]!r} is not a duration such as 90s, 15m or 1h30m")
+        raise RefusedValueError("%(given)s is not a duration such as 90s, 15m or 1h30m", given=repr(value[:40]))
     return parse_duration(value)
 
 

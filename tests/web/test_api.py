@@ -171,6 +171,7 @@ async def test_snooze_delays_and_escalate_takes_the_next_step_until_none_is_left
     [
         ("snooze", b"", 400, "for is missing"),
         ("snooze", b'{"for": "soon"}', 400, "for: 'soon' is not a duration such as 90s, 15m or 1h30m"),
+        ("snooze", b'{"for": "0h0s"}', 400, "for: '0h0s' is not a duration such as 90s, 15m or 1h30m"),
         ("acknowledge", b'{"by": 3}', 400, "by: Input should be a valid string"),
         ("escalate", b'{"step": "1"}', 400, "step: Input should be a valid integer"),
         ("escalate", b'{"step": 9}', 409, "there is no step 9: the policy has 1"),

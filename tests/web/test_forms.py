@@ -51,7 +51,7 @@ async def test_what_a_button_cannot_do_is_said_on_a_page_that_leads_back(url: st
         page = await see(router, f"/incidents/{over}")
         assert not page.all("form", "action")
         for path, content, status, text in [
-            (f"{incident}/escalate", b"", 409, "Nothing was done. No step is left"),
+            (f"{incident}/escalate", b"", 409, "Nothing was done. No step is left: the policy has 1."),
             (f"{over}/snooze", b"for=15m", 409, "The incident is resolved"),
             (f"{incident}/snooze", b"for=soon", 400, "'soon' is not a duration"),
             (f"{incident}/snooze", b"", 400, "for is missing"),

@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Message
+from starlette.routing import Route
 
 from alertrouter.timeline import reason, sentence
 from alertrouter.web.languages import choose, say_in
@@ -107,6 +109,42 @@ async def test_errors_are_pages_in_the_same_language(url: str, tmp_path: Path) -
         assert (page.status_code, "Não existe esse incidente." in page.text) == (404, True)
         page = await router.http.get("/runbooks/for/<b>", headers=PORTUGUESE)
         assert "Sem runbook para &lt;b&gt;" in page.text
+        page = await router.http.get("/report?zone=Brasil", headers=PORTUGUESE)
+        assert "zone: &#39;Brasil&#39; não é um fuso horário" in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "error", "erro"),
+    [
+        ("GET", "/nowhere", {}, 404, "there is nothing at /nowhere", "Não há nada em /nowhere."),
+        ("GET", "/static/no.css", {}, 404, "there is nothing at /static/no.css", "Não há nada em /static/no.css."),
+        ("DELETE", "/report", {}, 405, "/report takes GET, HEAD and not DELETE", "/report aceita GET, HEAD e não DELETE."),
+        ("POST", "/", {"Origin": "http://evil.test"}, 403, "This was sent by a page of another site", "página de outro site"),
+        ("GET", "/broken", {}, 500, "an unexpected error; the log of alertrouter says more", "Um erro inesperado"),
+    ],
+)
+async def test_what_nobody_answers_is_a_page_for_browsers_and_json_for_programs(
+    method: str, path: str, headers: dict[str, str], status: int, error: str, erro: str, url: str, tmp_path: Path
+) -> None:
+    browser = {**PORTUGUESE, "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with running(url, tmp_path) as router:
+        transport: Any = router.http._transport
+        transport.raise_app_exceptions = False
+        transport.app.router.routes.append(Route("/broken", lambda _: 1 // 0))
+        program = await router.http.request(method, path, headers=headers)
+        page = await router.http.request(method, path, headers={**headers, **browser})
+    assert (program.status_code, program.json()["error"][: len(error)]) == (status, error)
+    assert (page.status_code, erro in page.text, '<a class="button" href="/">' in page.text) == (status, True, True), page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_who_has_to_sign_in_is_told_so_in_the_same_language(url: str, tmp_path: Path) -> None:
+    async with running(
+        url, tmp_path, {"ALERTROUTER_AUTH": "basic", "ALERTROUTER_AUTH_USERS": f"ana:$2b$04${'x' * 53}"}
+    ) as router:
+        page = await router.http.get("/", headers=PORTUGUESE)
+    assert (page.status_code, "Estas páginas pedem um nome e uma senha." in page.text) == (401, True)
+    assert page.headers["www-authenticate"].startswith("Basic")
 
 
 def test_names_in_sentences_are_no_templates() -> None:

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 import bcrypt
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+
+from alertrouter.web.http import Refusal
 
 _NOBODY = bcrypt.hashpw(b"", bcrypt.gensalt(4))
 _LONGEST_PASSWORD = 72
@@ -52,7 +54,8 @@ class Basic:
 
     def ask(self, _request: Request) -> Response:
         """401: the browser asks."""
-        return PlainTextResponse("Sign in.\n", 401, {"WWW-Authenticate": 'Basic realm="alertrouter", charset="UTF-8"'})
+        asked = {"WWW-Authenticate": 'Basic realm="alertrouter", charset="UTF-8"'}
+        raise Refusal(401, "These pages want a name and a password. Load this one again to be asked for them.", asked)
 
 
 def _given(header: str) -> tuple[str, bytes]:

@@ -9,7 +9,6 @@ import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
 from joserfc.errors import JoseError
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from alertrouter.settings import Settings
+from alertrouter.web.http import Refusal
 from alertrouter.web.rendering import readable
 
 SESSION_SECONDS = 12 * 3600
@@ -65,7 +65,7 @@ class Oidc:
     def ask(self, request: Request) -> Response:
         """To the provider, and back to where they were."""
         if request.method not in {"GET", "HEAD"}:
-            raise HTTPException(401, "You are not signed in any more. Go back, load the page again, and sign in.")
+            raise Refusal(401, "You are not signed in any more. Go back, load the page again, and sign in.")
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"{self._prefix}/sign-in?next={quote(here, safe='/')}", 303)
 
@@ -82,13 +82,13 @@ class Oidc:
             token: dict[str, Any] = await self._provider.authorize_access_token(request)
         except OAuthError as problem:
             _log.warning("somebody could not sign in", why=str(problem))
-            raise HTTPException(403, "The provider did not sign you in. Start again from the first page.") from None
+            raise Refusal(403, "The provider did not sign you in. Start again from the first page.") from None
         except (httpx.HTTPError, JoseError, ValueError, KeyError) as problem:
             raise self._trouble(problem) from None
         claims = token.get("userinfo") or {}
         name = next((str(claims[claim]) for claim in self._claims if claims.get(claim)), "")
         if not name:
-            raise HTTPException(403, f"The provider did not say who you are (wanted: {', '.join(self._claims)}).")
+            raise Refusal(403, "The provider did not say who you are (wanted: %(claims)s).", claims=", ".join(self._claims))
         back = _inside(request.session.get("next", ""))
         request.session.clear()
         request.session["name"] = name[:200]
@@ -98,9 +98,9 @@ class Oidc:
         request.session.clear()
         return RedirectResponse(f"{self._prefix}/", 303)
 
-    def _trouble(self, problem: Exception) -> HTTPException:
+    def _trouble(self, problem: Exception) -> Refusal:
         _log.warning("the sign-in provider cannot be used", error=type(problem).__name__)
-        return HTTPException(503, "The sign-in provider does not answer as it should. The terminal's commands still work.")
+        return Refusal(503, "The sign-in provider does not answer as it should. The terminal's commands still work.")
 
 
 def _inside(path: str) -> str:

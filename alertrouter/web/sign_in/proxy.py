@@ -5,8 +5,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+
+from alertrouter.web.http import Refusal
 
 
 class Proxy:
@@ -28,8 +30,9 @@ class Proxy:
 
     def ask(self, request: Request) -> Response:
         """403: there is no way in but through the proxy."""
-        why = f"the proxy gave no user in {self._header}" if self._is_trusted(request) else "come through the proxy"
-        return PlainTextResponse(f"Nobody is signed in: {why}.\n", 403)
+        if self._is_trusted(request):
+            raise Refusal(403, "Nobody is signed in: the proxy gave no user in %(header)s.", header=self._header)
+        raise Refusal(403, "Nobody is signed in: come through the proxy.")
 
     def _is_trusted(self, request: Request) -> bool:
         if request.client is None:
