@@ -136,10 +136,10 @@ class TimelineRow(SQLModel, table=True):
 class DeliveryRow(SQLModel, table=True):
     """One PagerDuty event that is owed: a row of the outbox.
 
-    While it is being sent, `due_at` is the end of the lease and `attempts` the fencing token. `unsure` says that an attempt may
-    have reached PagerDuty without our knowing. `urgency` is 0 for critical to 3 for info. `cut` says that it was refused once
-    and goes out with the required fields only. `key_fingerprint` is that of the routing key that it was last sent with.
-    `unconfirmed_at` is when somebody was warned that PagerDuty took the page and opened no incident.
+    While it is being sent it is `leased`: `due_at` is the end of the lease and `attempts` the fencing token. `unsure` says that
+    an attempt may have reached PagerDuty without our knowing. `urgency` is 0 for critical to 3 for info. `cut` says that it was
+    refused once and goes out with the required fields only. `key_fingerprint` is that of the routing key that it was last sent
+    with. `unconfirmed_at` is when somebody was warned that PagerDuty took the page and opened no incident.
     """
 
     __tablename__ = "delivery"
@@ -166,6 +166,7 @@ class DeliveryRow(SQLModel, table=True):
     urgency: int = Field(sa_type=Integer)
     attempts: int = Field(default=0, sa_type=Integer)
     unsure: bool = Field(default=False, sa_type=Boolean)
+    leased: bool = Field(default=False, sa_type=Boolean)
     cut: bool = Field(default=False, sa_type=Boolean)
     key_fingerprint: str | None = Field(default=None, sa_type=Text)
     error: str | None = Field(default=None, sa_type=Text)

@@ -6,6 +6,7 @@ Each loop sleeps until something is due or a commit wakes it.
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from alertrouter.deliveries import Delivery, Job
 from alertrouter.forwarding import Forwarder
 from alertrouter.heartbeats import Watch, look
 from alertrouter.pagerduty.client import DEADLINE_SECONDS, EventsClient
+from alertrouter.pagerduty.keys import Keys
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
 from alertrouter.planning import Playbook
 from alertrouter.routing import Routing
@@ -59,8 +61,8 @@ class Worker:
         self._has_page = has_page
         self._wakes: dict[News, asyncio.Event] = {one: asyncio.Event() for one in ("deliveries", "timers", "changes")}
         self._forwarder = Forwarder(writer, client, playbook)
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._paused: dict[str, float] = {}
+        self._in_flight: dict[asyncio.Task[None], str | None] = {}
+        self.keys = Keys()
         self._watched: Routing | None = None
         self._watched_at = 0.0
         self.last_cycle: dict[str, float] = {}
@@ -131,32 +133,29 @@ class Worker:
         free = MOST_IN_FLIGHT - len(self._in_flight)
         if not free:
             return None
-        routing = self._playbook().routing
-        paused = self._still_paused()
-        known = routing.known_fingerprints()
-        wish = outbox.Claim(free, routing.fingerprints(), known, routing.default_target, tuple(paused))
+        routing, now = self._playbook().routing, self._clock.now()
+        keys, known = routing.fingerprints(), routing.known_fingerprints()
+        in_flight = Counter(key for key in self._in_flight.values() if key)
+        closed = self.keys.closed(in_flight, now)
+        if keys and closed.issuperset(keys.values()):
+            return self.keys.opens_in(now)
+        paused = tuple(target for target, key in keys.items() if key in closed)
+        wish = outbox.Claim(self.keys.most(free, in_flight, now), keys, known, routing.default_target, paused)
         asked_at = elapsed()
         claimed = await self._writer.submit(outbox.claim, wish, seconds=None)
         for job in claimed.jobs:
             task = asyncio.create_task(self._send(job, asked_at))
-            self._in_flight.add(task)
+            self._in_flight[task] = job.key_fingerprint
             task.add_done_callback(self._done)
         if claimed.more:
             return timedelta(0)
-        ends = [self._clock.simulated(until - time.monotonic()) for until in paused.values()]
-        return min([wait for wait in (claimed.wait, *ends) if wait is not None], default=None)
+        return min((wait for wait in (claimed.wait, self.keys.opens_in(now)) if wait is not None), default=None)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        del self._in_flight[task]
         self._wakes["deliveries"].set()
         if not task.cancelled() and (error := task.exception()):
             _log.error("an attempt could not be finished", error=repr(error))
-
-    def _still_paused(self) -> dict[str, float]:
-        """The targets that wait, and until when."""
-        now = time.monotonic()
-        self._paused = {target: until for target, until in self._paused.items() if until > now}
-        return self._paused
 
     async def _send(self, job: Job, asked_at: float) -> None:
         """One attempt: send with no transaction open, then record, for as long as the record takes."""
@@ -172,11 +171,11 @@ class Worker:
         delay = backoff(job.delivery.attempts + 1, random.random())  # noqa: S311 - jitter
         if isinstance(outcome, Limited):
             delay = timedelta(seconds=outcome.retry_after) if outcome.retry_after else delay
-            self._pause(job, delay)
+        attempt = outbox.Attempt(job.delivery, outcome, delay, self._works_again(job, outcome, delay))
         tries = 0
         while True:
             try:
-                await self._writer.submit(outbox.record, outbox.Attempt(job.delivery, outcome, delay))
+                await self._writer.submit(outbox.record, attempt)
                 return
             except (UnavailableError, OverloadedError):
                 await asyncio.sleep(1)
@@ -208,12 +207,18 @@ class Worker:
         except (UnavailableError, OverloadedError):
             return elapsed() - asked_at < outbox.LEASE_SECONDS - DEADLINE_SECONDS
 
-    def _pause(self, job: Job, delay: timedelta) -> None:
-        """PagerDuty limits a routing key: every target that uses it waits."""
-        until = time.monotonic() + self._clock.real(delay)
-        keys = self._playbook().routing.fingerprints()
-        limited = {target for target, fingerprint in keys.items() if fingerprint == job.key_fingerprint}
-        self._paused |= dict.fromkeys(limited | {job.delivery.target}, until)
+    def _works_again(self, job: Job, outcome: Outcome, delay: timedelta) -> str | None:
+        """The fingerprint of the key, if it was failing and this attempt got through. Both turns are told once."""
+        key, target = job.key_fingerprint, job.delivery.target
+        if key is None:
+            return None
+        was_failing = self.keys.is_failing(key)
+        is_back = self.keys.answered(key, outcome, delay, self._clock.now())
+        if is_back:
+            _log.info("PagerDuty takes events again: what waited goes now, the most severe first", target=target)
+        elif self.keys.is_failing(key) and not was_failing:
+            _log.warning("PagerDuty takes no events: it is probed, and the rest waits", target=target)
+        return key if is_back else None
 
     def _report(self, job: Job, outcome: Outcome) -> None:
         delivery = job.delivery

@@ -61,7 +61,6 @@ async def test_what_can_be_retried_is_retried_until_it_gets_through(mode: str, d
         for attempt in (1, 2):
             await attempted(router, incident, attempt)
             router.clock.pass_(seconds=70)
-            router.service.worker._paused.clear()
             router.service.worker.poke()
         await until(lambda: is_sent(router, incident))
         [alert] = [one for one in await router.alerts() if one["dedup_key"] == incident]
@@ -119,7 +118,6 @@ async def test_a_trigger_that_certainly_never_got_there_is_superseded_with_its_r
         await attempted(router, incident)
         await acted(router, incident, "resolve")
         router.clock.pass_(seconds=70)
-        router.service.worker._paused.clear()
         assert actions(await router.settled()) == ["trigger"]
         assert await router.alerts() == []
         assert [one["state"] for one in await deliveries(router, incident)] == ["superseded", "superseded"]
@@ -151,7 +149,6 @@ async def test_a_limited_routing_key_waits_and_the_others_go_on(database_url: st
         await until(lambda: has_paged(router, "dba"))
         assert {one["routing_key"] for one in await router.alerts()} == {"dba"}
         router.clock.pass_(seconds=70)
-        router.service.worker._paused.clear()
         await router.settled()
         assert sorted(one["routing_key"] for one in await router.alerts()) == ["dba", "oncall", "oncall", "oncall"]
 

@@ -1,7 +1,6 @@
 """The other ways when they are in trouble themselves: broken, slow, picky, many."""
 
 import asyncio
-import time
 from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ import alertrouter.fallback
 from alertrouter import routing
 from alertrouter.escalation import Step
 from alertrouter.fallback import Fallback, Ways
+from alertrouter.pagerduty.outcomes import Limited
 from alertrouter.settings import in_clear
 from processes import notification
 from serving import TARGETS, Running, serve, until
@@ -89,6 +89,13 @@ async def test_slow_ways_do_not_outlast_the_leases_of_many(database_url: str, tm
         assert len(receiver.taken) == 3
 
 
+async def _is_tried_as_time_passes(router: Running, incident: str) -> bool:
+    """A failing key takes a few at a time."""
+    router.clock.pass_(seconds=1)
+    router.service.worker.poke()
+    return await _is_tried(router, incident)
+
+
 async def _is_tried(router: Running, incident: str) -> bool:
     deliveries = (await router.http.get(f"/api/v1/incidents/{incident}")).json()["deliveries"]
     return bool(deliveries[0]["error"])
@@ -105,7 +112,7 @@ async def test_what_is_over_does_not_stand_before_what_is_open(database_url: str
             await router.http.post(f"/api/v1/incidents/{incident}/resolve", json={"by": "ana"})
         receiver.refuses = False
         [live] = (await router.post(notification(group="live", instance="live"))).json()["incidents"]
-        await until(lambda: _is_tried(router, live))
+        await until(lambda: _is_tried_as_time_passes(router, live))
         router.clock.pass_(minutes=3)
         await fallback.look()
         assert [live in message["message"] for message in receiver.taken] == [True]
@@ -172,9 +179,11 @@ async def test_a_first_attempt_that_is_under_way_is_no_failure_however_long_it_h
         await router.pagerduty.delete("/faults")
         await router.pagerduty.post("/faults", json={"mode": "slow", "seconds": 1})
         worker = router.service.worker
-        worker._paused = {"oncall": time.monotonic() + 0.5}
+        key = router.service.playbook.routing.fingerprints()["oncall"]
+        worker.keys.answered(key, Limited(None), timedelta(minutes=4), router.clock.now)
         await router.post(notification())
         router.clock.pass_(minutes=4)
+        worker.poke()
         await until(lambda: asyncio.sleep(0.02, worker._in_flight))
         await fallback.look()
         await router.settled()
@@ -187,7 +196,7 @@ async def test_pages_that_wait_in_vain_behind_others_of_their_target_go_other_wa
         await router.pagerduty.post("/faults", json={"mode": "429", "count": 10_000})
         for number in range(50):
             await router.post(notification(group=str(number), instance=str(number)))
-        await until(lambda: asyncio.sleep(0.02, router.service.worker._paused))
+        await until(lambda: asyncio.sleep(0.02, router.service.worker.keys.opens_in(router.clock.now)))
         await until(lambda: asyncio.sleep(0.02, not router.service.worker._in_flight))
         router.clock.pass_(minutes=4)
         while await fallback.look():

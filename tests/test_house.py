@@ -67,7 +67,8 @@ PURE += [
     "runbooks/skeleton",
     "runbooks/changes",
 ]
-PURE += ["report", "ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "changes", "refusals"]
+PURE += ["report", "ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "pagerduty/keys", "changes"]
+PURE += ["refusals"]
 IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
 
 

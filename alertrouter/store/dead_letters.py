@@ -9,11 +9,10 @@ from sqlalchemy.sql import ClauseElement
 
 from alertrouter.deliveries import DeliveryState, NotPossibleError, Trigger, check_discard, check_retry
 from alertrouter.incidents import Action
-from alertrouter.moments import from_micros, to_micros
+from alertrouter.moments import to_micros
 from alertrouter.refusals import RefusalError
 from alertrouter.store import incidents
 from alertrouter.store.database import Transaction
-from alertrouter.store.outbox import LEASE_SECONDS
 from alertrouter.tables import DeliveryRow
 
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
@@ -39,15 +38,15 @@ class _Letter:
     action: Action
     key: str
     state: DeliveryState
-    due_at: int
+    leased: bool
     error: str | None
 
 
 def retry(tx: Transaction, wishes: Sequence[Wish]) -> list[Exception | None]:
     """Send again what is dead, whole first, and at once what is pending.
 
-    An acknowledgement that had no page to go to follows a page that is sent again. A pending one whose time comes within a
-    lease stays as it is: an attempt may be under way. UnknownDeliveryError and NotPossibleError are answers.
+    An acknowledgement that had no page to go to follows a page that is sent again. A pending one that is
+    leased stays as it is: an attempt may be under way. UnknownDeliveryError and NotPossibleError are answers.
     """
     return [_answer(_retry, tx, wish) for wish in wishes]
 
@@ -79,7 +78,7 @@ def _retry(tx: Transaction, letter: _Letter, by: str) -> None:
         tx.run_one(_revive, b_id=letter.id, now=to_micros(tx.now))
         if letter.action == "trigger" and state.incident.status == "acknowledged":
             tx.run_one(_revive_acknowledge, key=letter.key, now=to_micros(tx.now))
-    elif from_micros(letter.due_at) > tx.now + tx.database.clock.simulated(LEASE_SECONDS):
+    elif not letter.leased:
         tx.run_one(_hurry, b_id=letter.id, now=to_micros(tx.now))
     else:
         return
@@ -94,7 +93,7 @@ def _discard(tx: Transaction, letter: _Letter, by: str) -> None:
 
 
 def _select_letter(_postgres: bool) -> ClauseElement:
-    names = ("id", "incident_id", "target", "action", "dedup_key", "state", "due_at", "error")
+    names = ("id", "incident_id", "target", "action", "dedup_key", "state", "leased", "error")
     return select(*(_delivery.c[name] for name in names)).where(_delivery.c.id == bindparam("id")).with_for_update()
 
 

@@ -148,11 +148,15 @@ def _holds(tx: Transaction, asked: Hold) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of an attempt; `delay` is for what is to be tried again."""
+    """What came of an attempt; `delay` is for what is to be tried again.
+
+    `works_again` is the fingerprint of a routing key that this attempt has shown to work again: what waits for it waits no more.
+    """
 
     delivery: Delivery
     outcome: Outcome
     delay: timedelta
+    works_again: str | None = None
 
 
 def record(tx: Transaction, attempts: Sequence[Attempt]) -> list[bool]:
@@ -176,6 +180,9 @@ def _record(tx: Transaction, attempt: Attempt) -> bool:
     )
     if changed:
         _tell(tx, delivery, new)
+    if attempt.works_again:
+        tx.run_one(_hurry, key=attempt.works_again, now=to_micros(tx.now))
+        tx.deliveries = True
     return bool(changed)
 
 
@@ -241,7 +248,14 @@ def _supersede(_postgres: bool) -> ClauseElement:
 def _lease(_postgres: bool) -> ClauseElement:
     """Until the attempt is recorded, it may have reached PagerDuty."""
     values: dict[str, Any] = {name: bindparam(name) for name in ("attempts", "due_at", "key_fingerprint")}
-    return update(_delivery).where(_delivery.c.id == bindparam("b_id")).values(**values, unsure=True)
+    return update(_delivery).where(_delivery.c.id == bindparam("b_id")).values(**values, unsure=True, leased=True)
+
+
+def _hurry(_postgres: bool) -> ClauseElement:
+    """Not what is being sent: its due time is the end of a lease."""
+    waits = (_delivery.c.state == _PENDING, _delivery.c.due_at > bindparam("now"), ~_delivery.c.leased)
+    mine = _delivery.c.key_fingerprint == bindparam("key")
+    return update(_delivery).where(*waits, mine).values(due_at=bindparam("now"))
 
 
 def _select_lease(_postgres: bool) -> ClauseElement:
@@ -260,4 +274,5 @@ def _write_sent(_postgres: bool) -> ClauseElement:
 
 def _write_if(fence: Any) -> ClauseElement:
     values: dict[str, Any] = {name: bindparam(name) for name in ("state", "due_at", "error", "unsure", "cut", "sent_at")}
+    values["leased"] = False
     return update(_delivery).where(_delivery.c.id == bindparam("b_id"), fence, _delivery.c.state == _PENDING).values(values)
