@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
@@ -134,10 +135,49 @@ def test_a_page_that_lost_its_connection_shows_what_came_meanwhile(browser: Brow
         page = Visit(context, router.url).page
         page.goto(router.url)
         expect(page.get_by_role("heading", name="All quiet")).to_be_visible()
+        notice = page.get_by_role("status")
+        expect(notice).to_have_text("")
         assert router.process.stop(9) == 0  # an open stream does not hold it up
+        expect(notice).to_contain_text("Not connected. This is how it was at", timeout=30_000)
+        assert faults(page) == []
         router.start()
         router.post(notification())
-        expect(page.get_by_role("link", name="HighErrorRate")).to_be_visible(timeout=15_000)
+        expect(page.get_by_role("link", name="HighErrorRate")).to_be_visible(timeout=30_000)
+        expect(notice).to_have_text("")
+
+
+def test_news_leaves_what_is_typed_chosen_open_and_in_focus_as_it_is(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    router = routed(tmp_path, sandbox)
+    with ending(router), browser.new_context(**PHONE) as context:
+        visit = Visit(context, router.url)
+        page = visit.page
+        [incident] = router.post(notification()).json()["incidents"]
+        page.goto(router.url)
+        first = page.get_by_role("link", name="HighErrorRate")
+        first.focus()
+        router.post(notification("Aaa", group="other"))
+        expect(page.get_by_role("link", name="Aaa")).to_be_visible()
+        expect(first).to_be_focused()
+        page.goto(f"{router.url}/incidents/{incident}")
+        page.get_by_text("Resolve…").click()
+        page.get_by_text("Labels and annotations").click()  # closes it
+        page.get_by_label("Your name").fill("Ana")
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('.prose code'))")
+        page.get_by_label("Your name").focus()
+        page.evaluate("scrollTo(0, 120)")
+        selected, down = page.evaluate("[String(getSelection()), scrollY]")
+        router.post(notification(instance="b"))
+        expect(page.get_by_text("2 firing")).to_be_visible()
+        expect(page.get_by_label("Your name")).to_be_focused()
+        expect(page.get_by_label("Your name")).to_have_value("Ana")
+        expect(page.get_by_role("button", name="Resolve it")).to_be_visible()
+        expect(page.locator(".pairs").first).to_be_hidden()
+        assert page.evaluate("[String(getSelection()), scrollY]") == [selected, down]
+        httpx.post(f"{router.url}/api/v1/incidents/{incident}/acknowledge", json={"by": "Bia"}).raise_for_status()
+        expect(page.get_by_text("acknowledged by Bia").first).to_be_visible()
+        expect(page.get_by_role("button", name="Acknowledge")).to_be_hidden()
+        expect(page.get_by_label("Your name")).to_have_value("Ana")
+        assert visit.wrong == []
 
 
 def test_runbooks_are_found_as_their_words_are_typed(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:

@@ -3,9 +3,9 @@
 const main = document.getElementById("Main");
 
 // A copy button for every command.
-function addCopyButtons() {
+function addCopyButtons(root) {
   if (!navigator.clipboard) return;
-  for (const code of main.querySelectorAll(".prose pre, .prose :not(pre) > code")) {
+  for (const code of root.querySelectorAll(".prose pre, .prose :not(pre) > code")) {
     const text = code.textContent.trim();
     if (code.tagName === "CODE" && !/\s/.test(text)) continue; // a name, not a command
     const button = document.createElement("button");
@@ -13,20 +13,23 @@ function addCopyButtons() {
     button.className = "copy";
     button.textContent = main.dataset.copy;
     button.setAttribute("aria-label", `${main.dataset.copy}: ${text}`);
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text);
-      button.textContent = main.dataset.copied;
-      setTimeout(() => { button.textContent = main.dataset.copy; }, 2000);
-    });
     code.after(button);
   }
 }
 
+main.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.previousElementSibling.textContent.trim());
+  button.textContent = main.dataset.copied;
+  setTimeout(() => { button.textContent = main.dataset.copy; }, 2000);
+});
+
 // Moments in the reader's zone, with UTC to hover over.
 const clock = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
 
-function showMoments() {
-  for (const time of main.querySelectorAll("time:not([title])")) {
+function showMoments(root) {
+  for (const time of root.querySelectorAll("time:not([title])")) {
     time.title = time.textContent;
     time.textContent = clock.format(new Date(time.dateTime));
   }
@@ -37,9 +40,9 @@ async function load(url) {
   return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
-function freshen() {
-  addCopyButtons();
-  showMoments();
+function dress(root) {
+  addCopyButtons(root);
+  showMoments(root);
 }
 
 // Search as you type.
@@ -60,44 +63,107 @@ function searchAsYouType(field) {
   });
 }
 
-// News: the server says when there is something new, and the page takes it in when nobody is typing, choosing or copying.
-function isBusy() {
+// News: the server says when there is something new, and the page changes where it differs. What is in focus, open, chosen or
+// half typed stays so, because the parts that it is made of stay.
+function isSame(one, other) {
+  return one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
+}
+
+function become(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  for (const name of new Set([...old.getAttributeNames(), ...fresh.getAttributeNames()])) {
+    if (old.nodeName === "DETAILS" && name === "open") continue; // the reader's
+    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    else if (old.getAttribute(name) !== fresh.getAttribute(name)) old.setAttribute(name, fresh.getAttribute(name));
+  }
+  becomeInside(old, [...fresh.childNodes]);
+}
+
+function becomeInside(old, fresh) {
+  const named = new Map([...old.children].filter((one) => one.id).map((one) => [one.id, one]));
+  const stays = new Set(fresh.map((one) => one.id));
+  for (const [id, one] of named) if (!stays.has(id)) one.remove();
+  let place = old.firstChild;
+  for (const wanted of fresh) {
+    while (place && isBlank(place) && !isBlank(wanted)) place = after(place);
+    const kept = named.get(wanted.id) ?? (place && isSame(place, wanted) ? place : null);
+    if (!kept || kept !== place) old.insertBefore(kept ?? wanted, place);
+    if (!kept) continue;
+    place = kept.nextSibling;
+    become(kept, wanted);
+  }
+  while (place) place = after(place);
+}
+
+function isBlank(node) {
+  return node.nodeType === Node.TEXT_NODE && !node.data.trim();
+}
+
+function after(over) { // what follows something that is taken out
+  const next = over.nextSibling;
+  over.remove();
+  return next;
+}
+
+function takeIn(page) {
   const active = document.activeElement;
-  return main.contains(active) && active.matches("input, select, textarea, button")
-    || main.querySelector("details[open] form, form details[open]") !== null
-    || !getSelection().isCollapsed;
+  const fresh = page.getElementById("Main");
+  dress(fresh);
+  become(main, fresh);
+  document.title = page.title;
+  if (active?.isConnected && document.activeElement !== active) active.focus({ preventScroll: true }); // it was moved
 }
 
 function follow(address) {
-  let shown = null, wanted = null, isLoading = false;
+  const notice = document.getElementById("Lost");
+  let shown = null, wanted = null, isLoading = false, seen = new Date(), news = null, losing = null;
+
+  function lose() {
+    if (!notice.textContent) notice.textContent = notice.dataset.text.replace("TIME", clock.format(seen));
+  }
   async function take() {
-    if (wanted === shown || isLoading || isBusy()) return;
+    if (wanted === shown || isLoading) return;
     isLoading = true;
     const version = wanted;
     const page = await load(location.href);
     isLoading = false;
-    if (!page || isBusy()) return;
-    const open = [...main.querySelectorAll("details")].map((one) => one.open);
-    main.replaceChildren(...page.getElementById("Main").childNodes);
-    [...main.querySelectorAll("details")].forEach((one, number) => { one.open = open[number] ?? one.open; });
-    document.title = page.title;
+    if (!page) return lose();
+    takeIn(page);
     shown = version;
-    freshen();
+    seen = new Date();
+    notice.textContent = "";
   }
-  const news = new EventSource(address);
-  news.addEventListener("message", (event) => {
-    wanted = event.data;
-    if (shown === null) shown = main.dataset.version ?? wanted;
-    take();
-  });
-  setInterval(take, 2000); // what came while somebody was typing
-  setInterval(() => { // ages and countdowns go on, and a stream that is lost for good is made up for
+  function takeAnyway() { // ages and countdowns go on, and a stream that was lost without a word is made up for
     wanted = `${wanted} `;
+    if (news.readyState === EventSource.CLOSED) listen();
     take();
-  }, 30000);
+  }
+  function listen() {
+    news = new EventSource(address);
+    news.addEventListener("message", (event) => {
+      clearTimeout(losing);
+      wanted = event.data;
+      if (shown === null) shown = main.dataset.version ?? wanted;
+      if (notice.textContent) wanted = `${wanted} `;
+      take();
+    });
+    news.addEventListener("error", () => { // most come back within three seconds
+      clearTimeout(losing);
+      losing = setTimeout(lose, 5000);
+    });
+  }
+  listen();
+  setInterval(take, 2000); // what could not be loaded
+  const look = () => { if (!document.hidden) takeAnyway(); };
+  setInterval(look, 30000);
+  document.addEventListener("visibilitychange", look); // a phone that slept
 }
 
-freshen();
+dress(main);
 for (const field of document.querySelectorAll("input[data-zone]")) {
   if (!location.search.includes("zone=")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
