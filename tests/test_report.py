@@ -93,6 +93,9 @@ async def test_the_report_is_a_page_pictures_csv_and_json(database_url: str, tmp
             answer = await router.http.get(picture)
             assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
             assert b"<script" not in answer.content
+        drawn = (await router.http.get("/report/weeks.svg?weeks=1", headers={"Accept-Language": "pt-BR"})).text
+        assert "<title>Chamados por semana</title><desc>23 nov: 0 de dia, " in drawn
+        assert "@media (prefers-color-scheme:dark){text{fill:#e7e5e1 !important}" in drawn
         told = (await router.http.get("/report.json?weeks=3&zone=America/Sao_Paulo")).json()
         assert told["alerts"][0]["alertname"] == "HighErrorRate"
         assert told["alerts"][0]["acknowledge_median"] == 600
