@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean translations
+.PHONY: demo stack test check bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean translations
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
+
+# The sample service with Prometheus, Alertmanager, PostgreSQL, alertrouter and a PagerDuty sandbox around it (make e2e-deps installs the
+# first two). FASTER=1 takes the rules' durations as they are.
+stack: $(READY)
+	@$(BIN)/python -m tools.stack $(if $(FASTER),--faster $(FASTER))
 
 test: $(READY)
 	$(BIN)/pytest -n 2

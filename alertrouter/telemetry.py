@@ -78,6 +78,12 @@ BUILD = Gauge("alertrouter_build_info", "Always 1; the version, and which databa
 WORKER_CYCLE = Gauge("alertrouter_worker_last_cycle_timestamp_seconds", "When a loop of the worker last went round.", ["loop"])
 
 
+for _by in ("alertmanager", "person"):
+    RESOLVED.labels(_by)
+for _result in ("matched", "missing"):
+    RUNBOOKS.labels(_result)  # what is there only from the first on has that one in no `increase`
+
+
 _MOST_SOURCES = 100
 _sources: set[str] = set()
 
@@ -114,6 +120,8 @@ def _source(name: str) -> str:
 def count_open(counts: Mapping[tuple[str, str], int], targets: Iterable[str]) -> None:
     """Tell how many incidents are open, by severity and target; none, too, for the targets that there are."""
     none = {(severity, target): 0 for severity in SEVERITIES for target in targets}
+    for labels in none:
+        OPENED.labels(*labels)
     OPEN.clear()
     for labels, count in (none | dict(counts)).items():
         OPEN.labels(*labels).set(count)

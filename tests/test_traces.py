@@ -3,72 +3,24 @@
 import json
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
 from alertrouter import traces
+from collector import Collector, collecting, facts, traced
 from processes import Router, Sandbox, ending, notification, wait_for
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE = CALLER.split("-")[1]
 
 
-class Collector:
-    """A receiver of OTLP over http/protobuf, on a real socket; `spans` are those it was sent."""
-
-    def __init__(self) -> None:
-        self.spans: list[Any] = []
-        self.resources: set[str] = set()
-        collector = self
-
-        class Receiver(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                assert (self.path, self.headers["Content-Type"]) == ("/v1/traces", "application/x-protobuf")
-                sent = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
-                for group in sent.resource_spans:
-                    collector.resources |= {f"{one.key}={one.value.string_value}" for one in group.resource.attributes}
-                    collector.spans += [span for scope in group.scope_spans for span in scope.spans]
-                self.send_response(200)
-                self.send_header("Content-Type", "application/x-protobuf")
-                self.end_headers()
-                self.wfile.write(ExportTraceServiceResponse().SerializeToString())
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def of(self, trace: str) -> dict[str, Any]:
-        """The spans of a trace, by name."""
-        return {span.name: span for span in self.spans if span.trace_id.hex() == trace}
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     """A collector that receives."""
-    one = Collector()
-    thread = Thread(target=one.server.serve_forever, daemon=True)
-    thread.start()
-    yield one
-    one.server.shutdown()
-    one.server.server_close()
-    thread.join()
-
-
-def traced(url: str) -> dict[str, str]:
-    return {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
-
-
-def facts(span: Any) -> dict[str, Any]:
-    """What a span says of itself."""
-    return {one.key.removeprefix("alertrouter."): one.value.string_value or one.value.int_value for one in span.attributes}
+    with collecting() as one:
+        yield one
 
 
 def test_a_page_and_its_escalation_belong_to_the_notification_s_trace(url: str, tmp_path: Path, collector: Collector) -> None:

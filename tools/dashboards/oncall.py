@@ -39,7 +39,7 @@ _DEDUPED = number(
     "Deduped",
     "percentunit",
     "Share of the last hour's notifications that repeated what was known, and paged nobody.",
-    'sum(rate(alertrouter_notifications_total{source=~"$source", outcome="repeated"}[1h]))'
+    '(sum(rate(alertrouter_notifications_total{source=~"$source", outcome="repeated"}[1h])) or vector(0))'
     ' / sum(rate(alertrouter_notifications_total{source=~"$source"}[1h]))',
     below="blue",
     most=1,
