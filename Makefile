@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 READY := $(VENV)/.ready
 
-.PHONY: demo stack test check bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean translations
+.PHONY: demo stack test check audit fuzz bench bench-quick plots chaos model reference docs screenshots format lock release image-test image-deps e2e-deps clean translations
 
 demo: $(READY)
 	$(BIN)/alertrouter demo
@@ -24,6 +24,14 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/zensical build --strict -f zensical.toml
 
+# Known faults of the packages that are shipped, from the registry's own list; asks it, so it is not part of `check`.
+audit: $(READY)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
+
+# Foreign bytes for every parser that meets them, for minutes; `test` tries a few.
+fuzz: $(READY)
+	FUZZ_EXAMPLES=4000 $(BIN)/pytest -n 2 tests/fuzz
+
 # Figures, with real processes on loopback; nothing is asserted. The load comes from wrk (apt-get install wrk).
 BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
 
@@ -32,6 +40,7 @@ bench: $(READY)
 	$(BENCH)/delivery.py
 	$(BENCH)/timers.py
 	$(BENCH)/storm.py
+	$(BENCH)/outage.py
 	$(BENCH)/weight.py
 	$(BENCH)/growth.py
 	$(BENCH)/runbooks.py
