@@ -27,9 +27,8 @@ COPY --from=build /opt/alertrouter /opt/alertrouter
 ENV PATH=/opt/alertrouter/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    ALERTROUTER_HOST=0.0.0.0 \
-    ALERTROUTER_DATABASE_URL=sqlite:////data/alertrouter.db
-# Only /data is written to; everything else may be read-only.
+    ALERTROUTER_HOST=0.0.0.0
+# Only /data is written to, where SQLite's file is by default; everything else may be read-only.
 USER 65532:65532
 WORKDIR /data
 VOLUME /data

@@ -21,6 +21,7 @@ from alertrouter.routing_model import json_schema
 from tools import api_reference, state_table
 from tools.dashboards.agent import AGENT
 from tools.dashboards.oncall import ONCALL
+from tools.stack.files import alertmanager
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -219,6 +220,13 @@ spec:
 {textwrap.indent(rules, "  ")}"""
 
 
+def composed_alertmanager() -> str:
+    """Alertmanager's configuration with the sandbox in place of PagerDuty."""
+    given = (ROOT / "deploy/alertmanager/alertmanager.yml").read_text()
+    made = "# Made by `make reference` from ../alertmanager/alertmanager.yml: the sandbox in PagerDuty's place.\n"
+    return made + alertmanager(given, "http://alertrouter", "http://sandbox:8099", "/run/secrets", 1)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "index.md": index_page,
     "contributing.md": contributing_page,
@@ -230,6 +238,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/metrics.md": metrics_page,
     "reference/states.md": states_page,
     "../deploy/kubernetes/components/monitoring/prometheusrule.yaml": prometheus_rule,
+    "../deploy/compose/alertmanager.yml": composed_alertmanager,
     "../deploy/grafana/dashboards/oncall.json": ONCALL.to_json,
     "../deploy/grafana/dashboards/agent.json": AGENT.to_json,
 }

@@ -14,7 +14,9 @@ _ALERTMANAGER_WAITS = ("group_wait", "group_interval", "repeat_interval")
 
 
 def shorter(duration: str, times: float) -> str:
-    """A duration as Prometheus writes it, in milliseconds."""
+    """A duration as Prometheus writes it; in milliseconds, where it is another."""
+    if times == 1:
+        return duration
     seconds = sum(int(count) * _SECONDS[unit] for count, unit in _DURATION.findall(duration))
     return f"{max(round(seconds / times * 1000), 1)}ms"
 
