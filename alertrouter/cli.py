@@ -1,13 +1,17 @@
 """The commands. Each is imported when it is called: `alertrouter incidents` must not wait for a web server and a database."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException as BadUsage
 
+_MISUSED = 2
 _COMMANDS = {
     "serve": "serving:serve",
     "demo": "serving:demo",
@@ -40,6 +44,30 @@ class _Lazily(TyperGroup):
             self.commands[name] = _load(*_COMMANDS[name].split(":"))
             self.commands[name].name = name
         return self.commands.get(name)
+
+    def make_context(self, *args: Any, **given: Any) -> Any:
+        """The command line as far as it concerns this group."""
+        with _in_one_line():
+            return super().make_context(*args, **given)
+
+    def invoke(self, context: Any) -> Any:
+        """The rest of it, and the work."""
+        with _in_one_line():
+            return super().invoke(context)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """What cannot be read in a command line is said as every other error is: in a line, and where the help is."""
+    try:
+        yield
+    except BadUsage as problem:
+        what = problem.format_message().replace("Value error, ", "").rstrip(".")
+        if problem.exit_code != _MISUSED or not what:  # nothing was given, and the help has been shown
+            raise
+        command = getattr(getattr(problem, "ctx", None), "command_path", "alertrouter")
+        typer.echo(f"alertrouter: {what} (see {command} --help)", err=True)
+        raise typer.Exit(_MISUSED) from None
 
 
 def _load(module: str, name: str) -> Any:

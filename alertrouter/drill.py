@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 
 from alertrouter.alertmanager import fingerprint_of
+from alertrouter.commands.console import reason_of
 from alertrouter.incidents import NOBODY
 from alertrouter.routing import DRILL, DRILL_SOURCE
 
 _POLL_SECONDS = 0.05
+_PAGERDUTY = ".pagerduty.com"
 ALERT = "AlertrouterDrill"
 
 
@@ -40,11 +42,13 @@ class Drill:
         self._webhook_token = webhook_token
         self._seconds = seconds
         self._report = report
+        self._hint = ""
         self._labels = {"alertname": ALERT, "severity": "info", DRILL: target, "drill_id": secrets.token_hex(6)}
 
-    def run(self, *, escalate: bool) -> None:
-        """Page, escalate if asked to, and resolve, which is done whatever fails. Raises DrillError."""
-        hears = bool(self._get("/readyz")["parts"]["pagerduty"]["webhooks"])
+    def run(self, *, escalate: bool) -> Sequence[str]:
+        """Page, escalate if asked to, and resolve, which is done whatever fails; what it did not prove. Raises DrillError."""
+        pagerduty = self._get("/readyz")["parts"]["pagerduty"]
+        hears = bool(pagerduty["webhooks"])
         try:
             incident = self._leg("the notification is stored", self._fire)
             self._leg("PagerDuty has accepted the page", lambda: self._sent(incident, "trigger", incident))
@@ -58,13 +62,15 @@ class Drill:
             raise
         self._notify(firing=False)
         self._leg("PagerDuty has accepted the resolve", lambda: self._sent(incident, "resolve", incident))
+        return _unproven(pagerduty["host"], hears=hears)
 
     def _leg(self, what: str, done: Callable[[], Any]) -> Any:
         """What `done` gives once it gives something true."""
         started = time.monotonic()
+        self._hint = ""
         while not (found := done()):
             if time.monotonic() - started > self._seconds:
-                raise DrillError(f"{what}: not within {self._seconds:g} s")
+                raise DrillError(f"{what}: not within {self._seconds:g} s{self._hint}")
             time.sleep(_POLL_SECONDS)
         self._report(Leg(what, time.monotonic() - started))
         return found
@@ -84,9 +90,11 @@ class Drill:
         dead = next((one for one in mine if one["state"] == "dead"), None)
         if dead:
             raise DrillError(f"PagerDuty refused it: {dead['error']}")
+        self._hint = next((f"; the last attempt: {one['error']}" for one in mine if one["error"]), "")
         return any(one["state"] == "sent" for one in mine)
 
     def _told(self, incident: str, kind: str) -> bool:
+        self._hint = "; does its webhook subscription reach this service, for this PagerDuty service's incidents?"
         return any(entry["kind"] == kind for entry in self._get(f"/api/v1/incidents/{incident}")["timeline"])
 
     def _escalated(self, incident: str) -> bool:
@@ -119,9 +127,20 @@ class Drill:
             answer = self._http.request(method, path, **given)
             body = answer.json()
         except httpx.HTTPError as problem:
-            raise DrillError(f"the service cannot be asked: {type(problem).__name__} (ALERTROUTER_URL)") from None
+            where = str(self._http.base_url).rstrip("/")
+            raise DrillError(f"{where} does not answer: {reason_of(problem)} (ALERTROUTER_URL)") from None
         except ValueError:
             raise DrillError(f"{path} did not answer as alertrouter does (ALERTROUTER_URL)") from None
         if answer.is_error:
             raise DrillError(f"{path} answered {answer.status_code}: {body.get('error', 'not ready')}")
         return body
+
+
+def _unproven(host: str, *, hears: bool) -> Sequence[str]:
+    """What a drill that went well says nothing about."""
+    found = []
+    if not host.endswith(_PAGERDUTY):
+        found.append(f"{host} is not PagerDuty: no phone has rung")
+    if not hears:
+        found.append("whether PagerDuty has opened an incident is not known (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")
+    return found

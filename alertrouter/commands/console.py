@@ -1,7 +1,10 @@
 """What the commands share: settings, the routing file, asking a running service, and ending with a clear line."""
 
+import json
 import os
+import re
 from typing import Annotated, Any, NoReturn
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -14,6 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 By = Annotated[str, typer.Option(help="Who does it, for the timeline.")]
 COLOURS = {"critical": "red", "error": "bright_red", "warning": "yellow", "info": "blue"}
 """The severities, the worst first."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 DEFAULT_BY = os.environ.get("USER", "terminal")
 
 
@@ -22,10 +26,20 @@ def coloured(text: str, colour: str) -> str:
     return text if os.environ.get("NO_COLOR") else typer.style(text, fg=colour)
 
 
+def plain(text: str) -> str:
+    """Text of somebody else's without what a terminal would obey; lines and tabs stay."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def print_json(found: Any) -> None:
+    """What the API answered, for programs."""
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
 def fail(*lines: str) -> NoReturn:
     """Say what is wrong, a line each, and end with 1."""
     for line in lines:
-        typer.echo(f"alertrouter: {line}", err=True)
+        typer.echo(f"alertrouter: {plain(line)}", err=True)
     raise typer.Exit(1)
 
 
@@ -47,20 +61,48 @@ def routing_or_fail(settings: Settings, *, with_keys: bool = True) -> Routing:
         fail(*problem.problems)
 
 
+class NoAnswerError(Exception):
+    """The service could not be asked, or refused; the text says why, and what to do."""
+
+
 def ask(method: str, path: str, *, token: SecretStr | None = None, **given: Any) -> dict[str, Any]:
     """What the service at ALERTROUTER_URL answers, with `token` or else ALERTROUTER_API_TOKEN; an error ends the command."""
-    settings = settings_or_fail()
+    try:
+        return answer_of(settings_or_fail(), method, path, token=token, **given)
+    except NoAnswerError as problem:
+        fail(str(problem))
+
+
+def answer_of(settings: Settings, method: str, path: str, *, token: SecretStr | None = None, **given: Any) -> dict[str, Any]:
+    """The same for whoever goes on after an error. Raises NoAnswerError."""
     token = token or settings.api_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     try:
         answer = httpx.request(method, settings.url.rstrip("/") + path, headers=headers, timeout=10, **given)
         body: dict[str, Any] = answer.json()
     except httpx.HTTPError as problem:
-        fail(f"{settings.url} cannot be asked: {problem} (ALERTROUTER_URL)")
+        raise NoAnswerError(f"{settings.url} does not answer: {reason_of(problem)} (ALERTROUTER_URL)") from None
     except UnicodeError:
-        fail("what was given is no UTF-8 text")
+        raise NoAnswerError("what was given is no UTF-8 text") from None
     except ValueError:
-        fail(f"{settings.url} did not answer as alertrouter does (ALERTROUTER_URL)")
+        raise NoAnswerError(f"{settings.url} did not answer as alertrouter does (ALERTROUTER_URL)") from None
     if answer.is_error:
-        fail(str(body.get("error", answer.status_code)))
+        raise NoAnswerError(str(body.get("error", answer.status_code)) + _advice(answer, path, is_known=token is not None))
     return body
+
+
+def _advice(answer: httpx.Response, path: str, *, is_known: bool) -> str:
+    """What to do about a refusal of the API's: its own text names the setting of the service."""
+    if answer.status_code not in {401, 403} or not path.startswith("/api/"):
+        return ""
+    return "; the one in ALERTROUTER_API_TOKEN does not do" if is_known else "; give it in ALERTROUTER_API_TOKEN"
+
+
+def reason_of(problem: httpx.HTTPError) -> str:
+    """Why nobody answered, as the system says it; the kind of the error where it says nothing."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(problem)) or type(problem).__name__
+
+
+def in_path(name: str) -> str:
+    """A name as a part of a path, whatever it holds."""
+    return quote(name, safe="")

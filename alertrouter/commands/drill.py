@@ -1,6 +1,7 @@
 """`alertrouter drill`: is the way from an alert to somebody's phone open? Fit for cron."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import httpx
@@ -29,18 +30,22 @@ def drill(
     with httpx.Client(base_url=settings.url, headers=headers, timeout=10) as http:
         try:
             legs: list[Leg] = []
-            Drill(http, webhook_token, target, seconds, legs.append if as_json else _show).run(escalate=escalate)
+            unproven = Drill(http, webhook_token, target, seconds, legs.append if as_json else _show).run(escalate=escalate)
         except DrillError as problem:
             if as_json:
-                typer.echo(_for_programs(legs, str(problem)))
+                typer.echo(_for_programs(legs, [], str(problem)))
                 raise typer.Exit(1) from None
             fail(str(problem))
     if as_json:
-        typer.echo(_for_programs(legs, None))
+        typer.echo(_for_programs(legs, unproven, None))
+        return
+    for line in unproven:
+        typer.echo(f"             {line}")
 
 
-def _for_programs(legs: list[Leg], failed: str | None) -> str:
-    return json.dumps({"legs": [{"what": leg.what, "seconds": leg.seconds} for leg in legs], "failed": failed}, indent=2)
+def _for_programs(legs: list[Leg], unproven: Sequence[str], failed: str | None) -> str:
+    told = [{"what": leg.what, "seconds": leg.seconds} for leg in legs]
+    return json.dumps({"legs": told, "unproven": unproven, "failed": failed}, indent=2)
 
 
 def _show(leg: Leg) -> None:

@@ -1,15 +1,27 @@
 """`alertrouter incidents ...`: the API of a running service from the terminal."""
 
-import json
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from alertrouter.commands.console import COLOURS, DEFAULT_BY, By, ask, coloured
+from alertrouter.commands.console import (
+    COLOURS,
+    DEFAULT_BY,
+    AsJson,
+    By,
+    NoAnswerError,
+    answer_of,
+    ask,
+    coloured,
+    fail,
+    in_path,
+    plain,
+    print_json,
+    settings_or_fail,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Incidents of a running service (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON.")]
 
 
 class Status(StrEnum):
@@ -32,25 +44,28 @@ def list_(
     wanted: dict[str, Any] = {"limit": limit} | ({} if status is Status.ALL else {"status": status.value})
     found = ask("GET", "/api/v1/incidents", params=wanted)
     if as_json:
-        _print(found)
+        print_json(found)
         return
+    if not found["incidents"]:
+        typer.echo("no incident is like that" if status is not Status.OPEN else "no incident is open", err=True)
     for one in found["incidents"]:
         severity = coloured(f"{one['severity']:<8}", COLOURS[one["severity"]])
-        typer.echo(f"{one['id']}  {severity}  {one['status']:<12}  {one['opened_at']}  {one['title']}")
+        typer.echo(f"{one['id']}  {severity}  {one['status']:<12}  {one['opened_at']}  {plain(one['title'])}")
 
 
 @app.command()
 def show(incident: str, as_json: AsJson = False) -> None:
     """Show one incident with its timeline and runbook."""
-    one = ask("GET", f"/api/v1/incidents/{incident}")
+    one = ask("GET", f"/api/v1/incidents/{in_path(incident)}")
     if as_json:
-        _print(one)
+        print_json(one)
         return
     _brief(one)
     for entry in one["timeline"]:
-        typer.echo(f"  {entry['at']}  {entry['text']}")
+        typer.echo(f"  {entry['at']}  {plain(entry['text'])}")
     if one["runbook"]:
-        typer.echo(f"\n{one['runbook']['title']}  {one['runbook']['url']}\n\n{one['runbook']['markdown']}")
+        found = one["runbook"]
+        typer.echo(plain(f"\n{found['title']}  {found['url']}\n\n{found['markdown']}"))
 
 
 @app.command()
@@ -89,19 +104,20 @@ def watch(every: Annotated[float, typer.Option(help="Seconds from one look to th
     """A board of the open incidents, the most urgent first, until Ctrl-C."""
     from alertrouter.commands.board import show_board  # noqa: PLC0415 - slow to import
 
-    show_board(lambda: ask("GET", "/api/v1/incidents", params={"status": "open", "limit": 500})["incidents"], every)
+    settings = settings_or_fail()
+    wanted = {"status": "open", "limit": 500}
+    try:
+        show_board(lambda: answer_of(settings, "GET", "/api/v1/incidents", params=wanted)["incidents"], every)
+    except NoAnswerError as problem:
+        fail(str(problem))
 
 
 def _act(incident: str, action: str, body: dict[str, Any], as_json: bool) -> None:
-    one = ask("POST", f"/api/v1/incidents/{incident}/{action}", json=body)
-    (_print if as_json else _brief)(one)
-
-
-def _print(found: Any) -> None:
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    one = ask("POST", f"/api/v1/incidents/{in_path(incident)}/{action}", json=body)
+    (print_json if as_json else _brief)(one)
 
 
 def _brief(one: dict[str, Any]) -> None:
     due = one["escalation"]["due_at"]
     following = f"; next step at {due}" if due else ""
-    typer.echo(f"{one['id']}  {one['severity']}  {one['status']}  {one['title']}{following}")
+    typer.echo(f"{one['id']}  {one['severity']}  {one['status']}  {plain(one['title'])}{following}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from urllib.parse import urlsplit
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
@@ -74,6 +75,11 @@ def _runbooks(service: Service) -> dict[str, object]:
 
 
 def _pagerduty(service: Service) -> dict[str, object]:
-    """What we could hear from it: that is set up or not, and no reason to be unready."""
+    """Where it is, and what we could hear from it: that is set up or not, and no reason to be unready."""
     settings = service.settings
-    return {"ok": True, "webhooks": bool(settings.pagerduty_webhook_secrets), "api": settings.pagerduty_api_token is not None}
+    return {
+        "ok": True,
+        "host": urlsplit(settings.pagerduty_events_url).hostname,
+        "webhooks": bool(settings.pagerduty_webhook_secrets),
+        "api": settings.pagerduty_api_token is not None,
+    }
