@@ -38,6 +38,7 @@ def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
     if sum(len(arrival.notification.alerts) for arrival in arrivals) > _MANY:
         tx.take_long()
     batch = _Batch(tx, arrivals)
+    tx.check_in_time()
     answers: list[list[str]] = []
     made: list[tuple[Arrival, list[Change]]] = []
     for arrival in arrivals:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from alertrouter.connections import Guarded
 from alertrouter.web.app import create_app
@@ -206,3 +209,17 @@ async def test_slow_clients_do_not_stop_intake(url: str, tmp_path: Path, monkeyp
             for drip in attack:
                 drip.cancel()
         assert len((await router.http.get("/api/v1/incidents")).json()["incidents"]) == 20
+
+
+async def test_a_notification_whose_sender_gave_up_while_the_process_was_frozen_is_not_taken(url: str, tmp_path: Path) -> None:
+    content = json.dumps(notification()).encode()
+    head = f"POST /webhooks/alertmanager HTTP/1.1\r\nHost: router.test\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    async with running(url, tmp_path) as router, serve(create_app(router.service)) as address:
+        there = (urlsplit(address).hostname, urlsplit(address).port)
+        frozen = [socket.create_connection(there, timeout=5) for _ in range(5)]  # nothing here lets the event loop go round
+        for sender in frozen:
+            sender.sendall(head + content)
+            sender.close()
+        with capture_logs() as logs:
+            await until(lambda: asyncio.sleep(0, len([one for one in logs if one.get("status") == 503]) == len(frozen)))
+        assert (await router.http.get("/api/v1/incidents")).json()["incidents"] == []

@@ -191,6 +191,7 @@ class Transaction:
         self.seconds = 0.0
         self.after_commit: list[Callable[[], None]] = []
         self.seen: dict[str, tuple[Row, State]] = {}
+        self.is_too_late: Callable[[], bool] = lambda: False
         self.now = self._now()
 
     def fetch(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
@@ -228,6 +229,13 @@ class Transaction:
         """The next statement may be a while in coming, and nobody is frozen."""
         if self.database.is_postgres:
             self.cursor.execute(_WITHOUT_HURRY)
+
+    def check_in_time(self) -> None:
+        """To be called once the rows are locked that decide. Raises ConflictError if they were waited for so long that somebody
+        was told 503 meanwhile, who may have asked another replica since: the batch is done again without that.
+        """
+        if self.is_too_late():
+            raise ConflictError("its sender was told 503 meanwhile")
 
     def array(self, values: Iterable[str]) -> Any:
         """Values for `is_among`."""

@@ -164,12 +164,12 @@ class Writer:
 
 def _handle(tx: Transaction, batch: list[_Job]) -> list[Any]:
     positions: dict[Any, list[int]] = {}
-    results: list[Any] = [None] * len(batch)
+    results: list[Any] = [UnavailableError("it could not be written in time")] * len(batch)
     for position, job in enumerate(batch):
-        if job.is_late:
-            results[position] = UnavailableError("it could not be written in time")
-        else:
+        if not job.is_late:
             positions.setdefault(job.handler, []).append(position)
+    in_time = [batch[place] for places in positions.values() for place in places]
+    tx.is_too_late = lambda: any(job.is_late for job in in_time)
     for handler, places in positions.items():
         for place, result in zip(places, handler(tx, [batch[place].item for place in places]), strict=True):
             results[place] = result

@@ -21,7 +21,7 @@ from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
 from alertrouter.store.database import UnavailableError
 from alertrouter.store.writer import OverloadedError
-from alertrouter.web.http import error, is_authorised, read_body, service_of
+from alertrouter.web.http import error, has_hung_up, is_authorised, read_body, service_of
 
 _SOURCE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _LARGE = 256 * 1024
@@ -47,6 +47,8 @@ async def alertmanager(request: Request) -> Response:
         body = await read_body(request, service.settings.max_body, "ALERTROUTER_MAX_BODY")
     except HTTPException as problem:
         return _refuse(problem.status_code, source, problem.detail)
+    if has_hung_up(request):
+        return _refuse(503, source, "its sender has given up")
     with traces.span("POST /webhooks/alertmanager", "server", request.headers.get("traceparent", ""), source=source) as trace:
         answer = await _take(service, source, body, trace)
         traces.note(status=answer.status_code)

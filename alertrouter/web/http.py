@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from alertrouter.connections import HAS_HUNG_UP
 from alertrouter.refusals import RefusalError
 from alertrouter.service import Service
 
@@ -73,6 +74,12 @@ async def read_body(request: Request, most: int, setting: str = "") -> bytes:
         return b"".join(chunks)
     finally:
         _Arriving.size -= size
+
+
+def has_hung_up(request: Request) -> bool:
+    """Whether nobody waits for the answer any more: what is asked may be old news."""
+    extension = request.scope.get("extensions", {}).get(HAS_HUNG_UP)
+    return extension is not None and extension["ask"]()
 
 
 def is_authorised(request: Request, tokens: Iterable[str]) -> bool:

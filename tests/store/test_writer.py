@@ -6,8 +6,10 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import psycopg
 import pytest
 
+from alertrouter.store import database as database_module
 from alertrouter.store import writer as writer_module
 from alertrouter.store.database import Database, Transaction, UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
@@ -102,8 +104,6 @@ async def test_more_than_can_wait_is_refused_at_once(database_url: str) -> None:
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(postgres: str, request: pytest.FixtureRequest) -> None:
-    import psycopg
-
     async with writing(postgres.replace("/postgres?", "/migrated?")) as (writer, _):
         await writer.submit(_backend, None)
         with psycopg.connect(postgres, autocommit=True) as connection:
@@ -176,3 +176,37 @@ async def test_a_transaction_that_has_much_to_think_about_may_take_long(postgres
     limit = "SHOW idle_in_transaction_session_timeout"
     async with writing(postgres_url) as (writer, _):
         assert [await writer.submit(think, None) for _ in range(2)] == [("2s", "1min")] * 2
+
+
+async def test_a_commit_that_the_standby_has_not_got_is_no_answer(
+    postgres: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "WAIT_SECONDS", 0)  # a statement has a second
+    async with writing(postgres_url) as (writer, _):
+        await writer.submit(note, "before")
+        with psycopg.connect(postgres, autocommit=True) as admin:
+            admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            admin.execute("SELECT pg_reload_conf()")
+            try:
+                with pytest.raises(UnavailableError):
+                    await writer.submit(note, "to be failed over", seconds=2.5)
+            finally:
+                admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                admin.execute("SELECT pg_reload_conf()")
+        await writer.submit(note, "after", seconds=20)
+
+
+async def test_what_waited_for_its_rows_for_too_long_is_left_out_and_the_rest_is_done_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_for_rows(tx: Transaction, texts: Sequence[str]) -> list[int]:
+        monkeypatch.setattr(writer_module, "elapsed", lambda: 10.0)
+        tx.check_in_time()
+        return note(tx, texts)
+
+    monkeypatch.setattr(writer_module, "elapsed", lambda: 0.0)
+    async with writing(url) as (writer, database):
+        waits = (writer.submit(wait_for_rows, "late", seconds=5), writer.submit(wait_for_rows, "rest", seconds=20))
+        late, rest = await asyncio.gather(*waits, return_exceptions=True)
+        assert (type(late), rest) == (UnavailableError, 1)
+        assert written(database) == {"rest"}
