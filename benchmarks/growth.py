@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pages
+import past as history
 
 import load
 import parts
@@ -64,10 +64,10 @@ def _past(router: Router, folder: Path, seconds: int) -> Series:
     for firing in (True, False):
         router.post(notification("Past", group="past", firing=firing)).raise_for_status()
     rows = []
-    database = folder / "bench.db"
+    database = f"sqlite:///{folder / 'bench.db'}"
     for past in (0, 20_000, 100_000):
         if past:
-            pages.fill(database, past, first=1 if past == 20_000 else 20_001)
+            history.fill(database, past, first=1 if past == 20_000 else 20_001)
         rows += [{**_series(router, [(past, load.groups(folder), 64)], seconds)[0]}]
     return rows
 

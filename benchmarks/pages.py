@@ -1,28 +1,24 @@
 """How fast the pages are with many incidents open and very many past. Usage: `make bench`, or with the number of past ones.
 
-The service is a real process on SQLite; the past is copied row by row from incidents that it made itself.
+The service is a real process on SQLite.
 """
 
 import gzip
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from past import RARE, fill
 
-from alertrouter.incidents.ids import first_id
-from alertrouter.moments import to_micros
 from processes import Router, Sandbox, ending, notification
 
 OPEN = 300
 PAST = 1_000_000
 ROUNDS = 30
-RARE = "Needle"
 PATHS = {
     "open incidents": "/",
     "open incidents of one severity": "/?severity=critical&q=srv-1",
@@ -50,7 +46,7 @@ def main() -> None:
             time.sleep(2)
             report(router, 0)
             began = time.perf_counter()
-            fill(folder / "bench.db", past)
+            fill(f"sqlite:///{folder}/bench.db", past)
             say(f"{past:,} past incidents written in {time.perf_counter() - began:.0f} s")
             report(router, past)
 
@@ -80,38 +76,6 @@ def measure(http: httpx.Client, path: str) -> Iterator[float]:
         began = time.perf_counter()
         http.get(path).raise_for_status()
         yield (time.perf_counter() - began) * 1000
-
-
-def fill(path: Path, past: int, first: int = 1) -> None:
-    """Copy the past incident, with its alert, story and deliveries, an incident a minute back in time."""
-    connection = sqlite3.connect(path, timeout=60)
-    connection.row_factory = sqlite3.Row
-    [source] = connection.execute("SELECT id FROM incident WHERE status = 'resolved'").fetchone()
-    for table, key in (("incident", "id"), ("alert", "incident_id"), ("timeline", "incident_id"), ("delivery", "incident_id")):
-        rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (source,))]
-        if not rows:  # of a table that the incident has nothing in
-            continue
-        names = [name for name in rows[0] if not (name == "id" and table in {"timeline", "delivery"})]
-        marks = ", ".join(f":{name}" for name in names)
-        copies = (copied(row, number, key, table) for number in range(first, past + 1) for row in rows)
-        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", copies)
-    connection.commit()
-    connection.execute("ANALYZE")
-    connection.close()
-
-
-def copied(row: dict[str, object], number: int, key: str, table: str) -> dict[str, object]:
-    """A row of the incident that stands so many minutes further back."""
-    at = datetime.now(UTC) - timedelta(days=1, minutes=number)
-    identity = f"{first_id(at)}{number:017d}"
-    copy = {**row, key: identity}
-    if table == "incident":
-        shown = RARE if number % 400_000 == 0 else f"Past {number}"
-        when = {"opened_at": to_micros(at), "armed_at": to_micros(at), "resolved_at": to_micros(at + timedelta(minutes=3))}
-        copy |= {**when, "key": identity, "latest": 0, "title": shown}
-    if table == "delivery":
-        copy["dedup_key"] = identity
-    return copy
 
 
 if __name__ == "__main__":

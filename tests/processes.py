@@ -128,6 +128,7 @@ class Router:
     def __init__(self, folder: Path, sandbox_url: str, database_url: str, **env: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.database_url = database_url
         self._folder = folder
         runbooks = folder / "runbooks"
         runbooks.mkdir(exist_ok=True)
