@@ -1,7 +1,9 @@
 """Sending events to PagerDuty."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from ssl import SSLContext
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -13,6 +15,9 @@ DEADLINE_SECONDS = 10.0
 EVENTS = "/v2/enqueue"
 CHANGES = "/v2/change/enqueue"
 _CONNECT_SECONDS = 3.0
+_POOLS = 8
+"""httpx looks at every connection of a pool for every request: 32 at once in one cost three times what they cost in eight."""
+_MOST_CONNECTIONS = 64
 _TRIES = 3
 _FIRST_BYTE = "http11.send_request_headers.started"  # a step as httpcore names it
 _never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -27,7 +32,7 @@ async def _always() -> bool:
 
 
 class EventsClient:
-    """One pool of connections to the Events API v2 at `base_url` (without `/v2/enqueue`).
+    """Connections to the Events API v2 at `base_url` (without `/v2/enqueue`).
 
     `HTTPS_PROXY` and `SSL_CERT_FILE` are honoured.
     """
@@ -35,12 +40,9 @@ class EventsClient:
     def __init__(self, base_url: str, deadline: float = DEADLINE_SECONDS) -> None:
         self._base_url = base_url.rstrip("/")
         self._deadline = deadline
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(deadline, connect=_CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            headers={"Content-Type": "application/json"},
-            follow_redirects=False,
-        )
+        context = httpx.create_ssl_context()
+        self._pools = [_pool(context, deadline) for _ in range(_POOLS)]
+        self._in_use = [0] * _POOLS
 
     async def send(
         self,
@@ -72,7 +74,8 @@ class EventsClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     async def _post(self, path: str, content: bytes, is_ours: Callable[[], Awaitable[bool]]) -> httpx.Response:
         async def before(step: str, _: object) -> None:
@@ -86,6 +89,27 @@ class EventsClient:
             reraise=True,
         )
         async for attempt in tries:
-            with attempt:
-                return await self._http.post(self._base_url + path, content=content, extensions={"trace": before})
+            with attempt, self._least_used() as pool:
+                return await pool.post(self._base_url + path, content=content, extensions={"trace": before})
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _least_used(self) -> Iterator[httpx.AsyncClient]:
+        """The first of those that have the fewest requests: while little is sent, its connection is the one that is open."""
+        number = min(range(_POOLS), key=self._in_use.__getitem__)
+        self._in_use[number] += 1
+        try:
+            yield self._pools[number]
+        finally:
+            self._in_use[number] -= 1
+
+
+def _pool(context: SSLContext, deadline: float) -> httpx.AsyncClient:
+    most = _MOST_CONNECTIONS // _POOLS
+    return httpx.AsyncClient(
+        verify=context,
+        timeout=httpx.Timeout(deadline, connect=_CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+        headers={"Content-Type": "application/json"},
+        follow_redirects=False,
+    )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from urllib.parse import urljoin
 
@@ -173,7 +174,9 @@ class _Plain:
         return "".join(text for text, _ in _parts(node.content, node.info, self.values))
 
 
-def _blocks(section_text: str) -> list[SyntaxTreeNode]:
+@lru_cache(maxsize=64)
+def _blocks(section_text: str) -> Sequence[SyntaxTreeNode]:
+    """Kept for a while: in a storm the same few sections go into every page."""
     return SyntaxTreeNode(parse_tokens(section_text)).children
 
 
