@@ -144,11 +144,9 @@ def when(moment: datetime) -> Markup:
 
 
 def until(say: Say, moment: datetime, now: datetime) -> Markup:
-    """How long it is from `now` to `moment`, as a `<time>`; "now" once it has come."""
+    """How long it is from `now` to `moment`, with the moment to hover over; "now" once it has come."""
     text = say("in %(duration)s") % {"duration": spell(moment - now)} if moment > now else say("now")
-    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(
-        rfc3339(moment), moment.astimezone(UTC), text
-    )
+    return Markup('<span title="{:%Y-%m-%d %H:%M:%S} UTC">{}</span>').format(moment.astimezone(UTC), text)
 
 
 def web_link(url: str) -> str:

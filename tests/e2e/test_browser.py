@@ -112,12 +112,15 @@ def test_the_walk_at_3_am(browser: Browser, tmp_path: Path, sandbox: Sandbox, de
 
 
 def test_pages_in_portuguese_at_twice_the_size_tell_the_reader_s_time(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
-    router = routed(tmp_path, sandbox)
+    router = routed(tmp_path, sandbox, ALERTROUTER_ACK_LINKS="true", ALERTROUTER_SECRET="s" * 32)
     half: Any = {"width": 640, "height": 430}  # 1280 by 860 at 200 %
     with ending(router), browser.new_context(locale="pt-BR", timezone_id="America/Sao_Paulo", viewport=half) as context:
         visit = Visit(context, router.url)
         [incident] = router.post(notification()).json()["incidents"]
-        for path in ("/", f"/incidents/{incident}", "/runbooks", "/runbooks/service.md", "/runbooks/coverage", "/report"):
+        [event, *_] = wait_for("the page", sandbox.events)
+        [ack] = [urlsplit(link["href"]).path for link in event["event"]["links"] if link["text"] == "Acknowledge"]
+        files = ("/runbooks", "/runbooks/service.md", "/runbooks/coverage")
+        for path in ("/", "/?status=resolved", f"/incidents/{incident}", ack, *files, "/report"):
             visit.page.goto(router.url + path)
             assert faults(visit.page) == [], path
             assert fits(visit.page), path
@@ -127,6 +130,10 @@ def test_pages_in_portuguese_at_twice_the_size_tell_the_reader_s_time(browser: B
         shown = datetime.strptime(moment.inner_text(), "%d/%m/%Y, %H:%M:%S")  # noqa: DTZ007 - what the page says has no zone
         assert str(shown + timedelta(hours=3)) + " UTC" == moment.get_attribute("title")
         assert visit.wrong == []
+        visit.page.goto(f"{router.url}/nowhere")
+        expect(visit.page.get_by_text("Não há nada em /nowhere.")).to_be_visible()
+        assert faults(visit.page) == []
+        assert fits(visit.page)
 
 
 def test_a_page_that_lost_its_connection_shows_what_came_meanwhile(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
