@@ -67,7 +67,8 @@ translations: $(READY)
 docs: $(READY)
 	$(BIN)/zensical build --strict -f zensical.toml
 
-# Real processes, killed, frozen and upgraded while they page.
+# Real processes, killed, frozen, cut off, failed over and upgraded while they page; some thirty minutes. One run, with a seed of your
+# choice: PYTHONPATH=tests .venv/bin/python -m chaos --help
 chaos: $(READY)
 	$(BIN)/pytest -m chaos
 
