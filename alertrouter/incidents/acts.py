@@ -102,6 +102,8 @@ def _reopen(draft: Draft, event: Reopened, now: datetime) -> None:
 
 
 def _escalate(draft: Draft, event: Escalated) -> None:
+    if event.after is not None and event.after != draft.incident.step:
+        return
     steps = draft.incident.policy.steps
     following = next_step(draft.incident) or draft.incident.step + 1
     number = event.step if event.step is not None else following

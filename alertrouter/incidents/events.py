@@ -107,10 +107,14 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """A person wants a step now: the next one, or the step with that number (from 1)."""
+    """A person wants a step now: the next one, or the step with that number (from 1).
+
+    With `after` only while that is the last step taken: who presses a button twice, or late, means one step.
+    """
 
     by: str
     step: int | None = None
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

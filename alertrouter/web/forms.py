@@ -1,24 +1,33 @@
 """The buttons of an incident's page: plain forms, answered by going back to the page."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Annotated
 from urllib.parse import parse_qs
 
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from alertrouter.actions import Action, UnknownIncidentError, act
 from alertrouter.deliveries import NotPossibleError
-from alertrouter.incidents import NothingLeftError
+from alertrouter.incidents import Escalated, NothingLeftError
 from alertrouter.store.database import UnavailableError
 from alertrouter.store.dead_letters import UnknownDeliveryError
 from alertrouter.store.writer import OverloadedError
 from alertrouter.urls import incident_url
 from alertrouter.web.api import event_of
-from alertrouter.web.http import Refusal, incident_id, read_body, service_of
+from alertrouter.web.http import Refusal, incident_id, read_body, read_fields, service_of
 from alertrouter.web.rendering import Endpoint, message, prefix_of, readable, say_to, sentence_of, viewer
 
 _MOST_BODY = 64 * 1024
 _MOST_FIELDS = 20
+
+
+class _Seen(BaseModel):
+    """The last step that had been taken when the page with the button was made."""
+
+    after: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
 Deed = Callable[[Request, Mapping[str, str]], Awaitable[None]]
@@ -54,7 +63,10 @@ def acting(action: str) -> Endpoint:
     """What is done to an incident; back to its page."""
 
     async def deed(request: Request, fields: Mapping[str, str]) -> None:
-        await service_of(request).writer.submit(act, Action(incident_id(request), event_of(action, fields)))
+        event = event_of(action, fields)
+        if isinstance(event, Escalated):
+            event = replace(event, after=read_fields(fields, _Seen).after)
+        await service_of(request).writer.submit(act, Action(incident_id(request), event))
 
     return pressing(deed, lambda request: incident_url(prefix_of(request), incident_id(request)))
 

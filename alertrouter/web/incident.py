@@ -91,7 +91,7 @@ def _read_incident(service: Service, chosen: str, prefix: str, say: Say) -> dict
         "incident": shown,
         "parts": _parts(story, service, prefix),
         "steps": [_step(shown, number, say) for number in range(1, len(shown.policy.steps) + 1)],
-        "by_hand": target_of(shown, shown.step + 1),
+        "by_hand": target_of(shown, next_step(shown) or shown.step + 1),
         "silence": silence,
         "other_ways": other_ways,
         "silence_url": _silence_url(story),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from browsing import Seen, open_one, see
+from browsing import Seen, open_one, see, write_runbooks
 from serving import running
 
 
@@ -41,6 +41,20 @@ async def test_a_button_pressed_twice_does_its_work_once(action: str, told: str,
         assert (await see(router, f"/incidents/{incident}")).text.count(told) == 1
         sent = [event["event_action"] for event in await router.settled()]
     assert sent.count(action) <= 1
+
+
+async def test_escalate_pressed_twice_or_late_takes_the_one_step_that_the_page_spoke_of(url: str, tmp_path: Path) -> None:
+    steps = "- {after: 15m, to: engineering}\n- {after: 30m, to: dba}\n"
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"two.md": f"# Two\n\n## Escalation\n\n```yaml\n{steps}```\n"})
+        incident = await open_one(router, "Two")
+        page = await see(router, f"/incidents/{incident}")
+        [seen] = [attrs["value"] for tag, attrs in page.tags if tag == "input" and attrs.get("name") == "after"]
+        for _ in range(2):
+            answer = await router.http.post(f"/incidents/{incident}/escalate", data={"by": "Ana", "after": seen})
+            assert answer.status_code == 303
+        escalation = (await router.http.get(f"/api/v1/incidents/{incident}")).json()["escalation"]
+    assert (len(escalation["policy"]), escalation["step"]) == (2, 1)
 
 
 async def test_what_a_button_cannot_do_is_said_on_a_page_that_leads_back(url: str, tmp_path: Path) -> None:
