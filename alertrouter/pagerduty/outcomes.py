@@ -7,7 +7,8 @@ import msgspec
 
 from alertrouter.pagerduty.text import one_line
 
-_LONGEST_WAIT = 60.0
+LONGEST_WAIT = 60.0
+"""Between two attempts, in seconds."""
 _MOST_TEXT = 500
 
 
@@ -52,13 +53,13 @@ def classify(status: int, body: bytes, retry_after: str | None = None) -> Outcom
     if status in {400, 413}:
         return Refused(_errors(status, body))
     if status == 429:
-        return Limited(min(float(retry_after), _LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None)
+        return Limited(min(float(retry_after), LONGEST_WAIT) if retry_after and retry_after.isdecimal() else None)
     return Failed(f"the answer was {status}", warn=status < 500, reached=status >= 500 or status < 300)
 
 
 def backoff(attempts: int, jitter: float) -> timedelta:
     """How long to wait after so many attempts: 1 s, doubling to a minute, half of it at random (`jitter` from 0 to 1)."""
-    wait = min(2.0 ** min(attempts - 1, 10), _LONGEST_WAIT)
+    wait = min(2.0 ** min(attempts - 1, 10), LONGEST_WAIT)
     return timedelta(seconds=wait / 2 + wait / 2 * jitter)
 
 

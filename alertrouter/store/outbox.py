@@ -6,7 +6,7 @@ token: the record of a lease that somebody else took over since changes nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, exists, literal_column, select, update
@@ -16,7 +16,7 @@ from alertrouter import deliveries
 from alertrouter.deliveries import Delivery, Job, Record, Trigger, is_superseded
 from alertrouter.incidents import State
 from alertrouter.moments import from_micros, to_micros
-from alertrouter.pagerduty.outcomes import Outcome
+from alertrouter.pagerduty.outcomes import LONGEST_WAIT, Outcome
 from alertrouter.runbooks.section import Section
 from alertrouter.store import incidents, traces
 from alertrouter.store.database import Transaction, is_among
@@ -62,10 +62,13 @@ def claim(tx: Transaction, wishes: Sequence[Claim]) -> list[Claimed]:
 
 def _claim(tx: Transaction, wish: Claim) -> Claimed:
     now = to_micros(tx.now)
-    rows = tx.fetch(_select_due, now=now, paused=tx.array(wish.paused), most=wish.limit)
+    rows = _due(tx, wish, tx.now)
+    wait = None if rows else _next_due(tx, wish)
+    if wait is not None and _is_impossible(tx, wait):
+        rows = _due(tx, wish, tx.now + wait)
     due = [Delivery(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), row[8]) for row in rows]
     if not due:
-        return Claimed((), False, _next_due(tx, wish))
+        return Claimed((), False, wait)
     triggers = {
         key: Trigger(state, bool(unsure), fingerprint)
         for key, state, unsure, fingerprint in tx.fetch(_select_triggers, keys=tx.array({one.key for one in due}))
@@ -86,7 +89,7 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
         [{"b_id": one.id, "attempts": one.attempts + 1, "due_at": lease, "key_fingerprint": keys[one.id]} for one in live],
     )
     sections = sections_of(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
-    owed_for = {row[0]: timedelta(microseconds=now - row[9]) for row in rows}
+    owed_for = {row[0]: timedelta(microseconds=max(now - row[9], 0)) for row in rows}
     contexts = traces.recall(tx, {one.incident_id for one in live})
     jobs = (
         Job(one, states[one.incident_id], sections, keys[one.id], owed_for[one.id], traces.of_delivery(contexts, one))
@@ -94,6 +97,16 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     )
     more = bool(over) or len(due) == wish.limit
     return Claimed(tuple(jobs), more, None if more else _next_due(tx, wish))
+
+
+def _due(tx: Transaction, wish: Claim, now: datetime) -> list[tuple[Any, ...]]:
+    return tx.fetch(_select_due, now=to_micros(now), paused=tx.array(wish.paused), most=wish.limit)
+
+
+def _is_impossible(tx: Transaction, wait: timedelta) -> bool:
+    """Whether nothing is ever put off for so long: the clock has been set back, and what waits may have been due before."""
+    longest = max(timedelta(seconds=LONGEST_WAIT), tx.database.clock.simulated(LEASE_SECONDS))
+    return wait > longest
 
 
 def _routing_key_for(tx: Transaction, delivery: Delivery, trigger: Trigger, state: State, wish: Claim) -> str | None:

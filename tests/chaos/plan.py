@@ -40,7 +40,7 @@ KINDS: dict[Database, dict[FaultKind, int]] = {
 }
 
 CLOCKS: dict[Database, tuple[int, ...]] = {"postgres": (-3600, -30, 30, 3600), "sqlite": (-30, -5, 5, 30)}
-"""By how many seconds a replica's clock is set: on PostgreSQL it does not count, on SQLite what is due is late or early by as much."""
+"""By how many seconds a clock is set. On PostgreSQL it does not count; on SQLite what is due comes late or early by as much."""
 
 
 @dataclass(frozen=True, slots=True)
