@@ -2,16 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from hashlib import sha1
 from pathlib import Path
-
-from dulwich.errors import ChecksumMismatch, FileFormatException, NotGitRepository
-from dulwich.object_store import iter_tree_contents, tree_lookup_path
-from dulwich.objects import Commit
-from dulwich.repo import Repo
-
-_UNREADABLE = (NotGitRepository, FileFormatException, ChecksumMismatch, OSError, KeyError, ValueError, AssertionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +13,6 @@ class Head:
 
     commit: str
     blobs: Mapping[str, str]
-
-
-def head_of(folder: Path, known: Head | None = None) -> Head | None:
-    """The head of the checkout that holds `folder`, None if there is none; `known` is given back while it still is the head."""
-    try:
-        place = folder.resolve()
-        with Repo.discover(str(place)) as repo:
-            head = repo.head()
-            if known and known.commit == head.decode():
-                return known
-            commit = repo.get_object(head)
-            assert isinstance(commit, Commit)
-            inside = place.relative_to(Path(repo.path).resolve()).as_posix()
-            tree = commit.tree if inside == "." else tree_lookup_path(repo.get_object, commit.tree, inside.encode())[1]
-            entries = iter_tree_contents(repo.object_store, tree)
-            return Head(head.decode(), {entry.path.decode("utf-8", "replace"): entry.sha.decode() for entry in entries})
-    except _UNREADABLE:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +24,42 @@ class LastChange:
     what: str
 
 
+def head_of(folder: Path, known: Head | None = None) -> Head | None:
+    """The head of the checkout that holds `folder`, None if there is none; `known` is given back while it still is the head."""
+    if (place := _in_checkout(folder)) is None:
+        return None
+    from alertrouter.runbooks import git  # noqa: PLC0415 - only where there is a checkout
+
+    try:
+        return git.head_of(place, known)
+    except git.UNREADABLE:
+        return None
+
+
 def last_change(file: Path) -> LastChange | None:
     """What git's log of a file says first; None outside a checkout, and for a file that is not in it.
 
     Goes back through the log until the file is found changed: of a long one that may take seconds.
     """
+    if (place := _in_checkout(file)) is None:
+        return None
+    from alertrouter.runbooks import git  # noqa: PLC0415 - see above
+
     try:
-        place = file.resolve()
-        with Repo.discover(str(place.parent)) as repo:
-            inside = place.relative_to(Path(repo.path).resolve()).as_posix()
-            entry = next(iter(repo.get_walker(paths=[inside.encode()], max_entries=1)), None)
-            if entry is None:
-                return None
-            commit = entry.commit
-            zone = timezone(timedelta(seconds=commit.commit_timezone))
-            name = commit.author.decode("utf-8", "replace").partition("<")[0].strip()
-            what = commit.message.decode("utf-8", "replace").strip().partition("\n")[0]
-            return LastChange(datetime.fromtimestamp(commit.commit_time, zone), name, what)
-    except _UNREADABLE:
+        return git.last_change(place)
+    except git.UNREADABLE:
         return None
 
 
 def blob_of(content: bytes) -> str:
     """The name that git gives a file's content."""
     return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _in_checkout(path: Path) -> Path | None:
+    """Its real place, if that or a folder above it holds a repository."""
+    try:
+        place = path.resolve()
+        return place if any((folder / ".git").exists() for folder in (place, *place.parents)) else None
+    except OSError:
+        return None

@@ -1,75 +1,90 @@
-"""The schema: Alembic's migrations, which travel with the package."""
+"""The schema: Alembic's migrations, which travel with the package.
+
+Alembic itself is imported when there is something to migrate: a start with a current schema does without its time and memory.
+"""
+
+from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection, Engine
 
 from alertrouter.bundled import bundled
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK = 0x616C657274
 _ANY_TIME = "SET lock_timeout = 0; SET statement_timeout = 0"
 _log = structlog.get_logger()
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
+def upgrade(engine: Engine) -> None:
     """Create the tables, or bring them up to date. Replicas that start at once wait for each other.
 
     A schema that a newer version has made is left as it is: what is there, this version can use (docs/reliability.md).
     """
-
-    def work(config: Config) -> None:
-        if revision == "head" and _is_newer(found := _found(config.attributes["connection"])):
-            _log.warning("a newer version has migrated the database", found=found, known=_head())
-        else:
-            command.upgrade(config, revision)
-
-    _run(engine, work)
+    if not is_current(engine):
+        _run(engine, _upgrade)
+    elif _is_newer(found := _revision(engine)):
+        _log.warning("a newer version has migrated the database", found=found, known=head())
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Go back to an older schema."""
+    from alembic import command  # noqa: PLC0415
+
     _run(engine, lambda config: command.downgrade(config, revision))
 
 
 def is_current(engine: Engine) -> bool:
     """Whether the schema is the one that this code expects, or a newer one, as it is while replicas are replaced one by one."""
-    with engine.connect() as connection:
-        found = _found(connection)
-        return found == _head() or _is_newer(found)
+    found = _revision(engine)
+    return found == head() or _is_newer(found)
 
 
-def _found(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _head() -> str:
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+@lru_cache
+def head() -> str:
+    """The newest revision: they are numbers of four digits, counted up, and their files begin with them."""
+    return max(path.name[:4] for path in (bundled("alembic") / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
 def _is_newer(found: str | None) -> bool:
-    """Revisions are numbers of four digits, counted up."""
-    return found is not None and found.isdecimal() and found > _head()
+    return found is not None and found.isdecimal() and found > head()
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return _found(connection)
+
+
+def _found(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
+
+
+def _upgrade(config: Config) -> None:
+    """With the lock held, as another replica may have done it meanwhile."""
+    from alembic import command  # noqa: PLC0415
+
+    if not _is_newer(_found(config.attributes["connection"])):
+        command.upgrade(config, "head")
 
 
 def _run(engine: Engine, work: Callable[[Config], None]) -> None:
+    from alembic.config import Config  # noqa: PLC0415
+
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    config = _config()
+    config = Config()
+    config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(_ANY_TIME)
