@@ -203,17 +203,3 @@ def test_what_is_superseded(action: Action, is_open: bool, trigger: Trigger, exp
 
 def test_an_acknowledgement_that_was_taken_back_is_superseded() -> None:
     assert is_superseded("acknowledge", Trigger("sent", False, None), is_open=True, is_acknowledged=False)
-
-
-async def test_a_page_that_waits_to_be_tried_again_goes_out_though_the_clock_was_set_back_by_hours(
-    url: str, tmp_path: Path
-) -> None:
-    async with running(url, tmp_path) as router:
-        await fault(router, "500", count=100)
-        incident = await opened(router)
-        await router.settled_but_failing()
-        router.clock.pass_(hours=-3)
-        await heal(router)
-        router.service.worker.poke()
-        [alert] = await until(router.alerts)
-        assert alert["dedup_key"] == incident

@@ -63,9 +63,11 @@ def claim(tx: Transaction, wishes: Sequence[Claim]) -> list[Claimed]:
 def _claim(tx: Transaction, wish: Claim) -> Claimed:
     now = to_micros(tx.now)
     rows = _due(tx, wish, tx.now)
-    wait = None if rows else _next_due(tx, wish)
-    if wait is not None and _is_impossible(tx, wait):
-        rows = _due(tx, wish, tx.now + wait)
+    wait = None
+    if not rows and (following := tx.fetch(_select_next, paused=tx.array(wish.paused))):
+        [(due_at, attempts)] = following
+        wait = from_micros(due_at) - tx.now
+        rows = _due(tx, wish, from_micros(due_at)) if _is_impossible(tx, wait, attempts) else []
     due = [Delivery(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), row[8]) for row in rows]
     if not due:
         return Claimed((), False, wait)
@@ -103,9 +105,9 @@ def _due(tx: Transaction, wish: Claim, now: datetime) -> list[tuple[Any, ...]]:
     return tx.fetch(_select_due, now=to_micros(now), paused=tx.array(wish.paused), most=wish.limit)
 
 
-def _is_impossible(tx: Transaction, wait: timedelta) -> bool:
+def _is_impossible(tx: Transaction, wait: timedelta, attempts: int) -> bool:
     """Whether nothing is ever put off for so long: the clock has been set back, and what waits may have been due before."""
-    longest = max(timedelta(seconds=LONGEST_WAIT), tx.database.clock.simulated(LEASE_SECONDS))
+    longest = max(timedelta(seconds=LONGEST_WAIT), tx.database.clock.simulated(LEASE_SECONDS)) if attempts else timedelta()
     return wait > longest
 
 
@@ -240,7 +242,9 @@ def _select_due(postgres: bool) -> ClauseElement:
 
 def _select_next(postgres: bool) -> ClauseElement:
     pending = (_delivery.c.state == _PENDING, ~is_among(_delivery.c.target, "paused", postgres), ~_waits_for_earlier())
-    return select(_delivery.c.due_at).where(*pending).order_by(_delivery.c.due_at).limit(literal_column("1"))
+    return (
+        select(_delivery.c.due_at, _delivery.c.attempts).where(*pending).order_by(_delivery.c.due_at).limit(literal_column("1"))
+    )
 
 
 def _select_triggers(postgres: bool) -> ClauseElement:

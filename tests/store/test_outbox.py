@@ -199,3 +199,23 @@ async def test_a_pause_is_not_a_reason_to_look_again_at_once(database_url: str) 
         wish = outbox.Claim(1, ROUTING.fingerprints(), ROUTING.known_fingerprints(), "oncall", ("oncall",))
         claimed = await box.writer.submit(outbox.claim, wish)
         assert (claimed.jobs, claimed.more, claimed.wait) == ((), False, None)
+
+
+async def test_what_nobody_has_tried_to_send_waits_for_no_clock_that_was_set_back(database_url: str) -> None:
+    async with boxed(database_url) as box:
+        incident = await box.notify(notification())
+        box.clock.pass_(seconds=-30)
+        [job] = await box.claim()
+        assert job.delivery.incident_id == incident
+        assert await box.claim() == []  # it is leased by the clock of now
+
+
+async def test_what_is_put_off_for_longer_than_anything_ever_is_goes_out_at_once(database_url: str) -> None:
+    async with boxed(database_url) as box:
+        await box.notify(notification())
+        [job] = await box.claim()
+        await box.record(job, Failed("no answer", warn=False, reached=True))
+        box.clock.pass_(seconds=-50)
+        assert await box.claim() == []
+        box.clock.pass_(hours=-3)
+        assert len(await box.claim()) == 1
