@@ -136,6 +136,7 @@ def test_incidents_are_handled_from_the_terminal(router: Router, tmp_path: Path)
     assert "acknowledged" in say("ack", incident, "--by", "ana")
     say("escalate", incident)
     assert run("incidents", "escalate", incident, cwd=tmp_path, **env)[0] == 1
+    assert say("list", "--limit", "1").endswith("\nthere are more: see --limit\n")
     assert "resolved" in say("resolve", incident)
     assert incident not in say("list")
     assert say("list", "--status", "acknowledged") == "no incident is like that\n"

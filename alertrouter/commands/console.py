@@ -31,6 +31,12 @@ def plain(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def hint_at_more(found: dict[str, Any]) -> None:
+    """Say so where a list goes on: beside it, for whoever reads it and no program."""
+    if found["next"]:
+        typer.echo("there are more: see --limit", err=True)
+
+
 def print_json(found: Any) -> None:
     """What the API answered, for programs."""
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alertrouter.commands.console import DEFAULT_BY, AsJson, By, ask, plain, print_json
+from alertrouter.commands.console import DEFAULT_BY, AsJson, By, ask, hint_at_more, plain, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Events owed to PagerDuty (ALERTROUTER_URL, ALERTROUTER_API_TOKEN).")
 
@@ -34,6 +34,7 @@ def list_(
         return
     for one in found["deliveries"]:
         _brief(one)
+    hint_at_more(found)
 
 
 @app.command()

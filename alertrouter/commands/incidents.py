@@ -15,6 +15,7 @@ from alertrouter.commands.console import (
     ask,
     coloured,
     fail,
+    hint_at_more,
     in_path,
     plain,
     print_json,
@@ -51,6 +52,7 @@ def list_(
     for one in found["incidents"]:
         severity = coloured(f"{one['severity']:<8}", COLOURS[one["severity"]])
         typer.echo(f"{one['id']}  {severity}  {one['status']:<12}  {one['opened_at']}  {plain(one['title'])}")
+    hint_at_more(found)
 
 
 @app.command()

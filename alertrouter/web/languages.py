@@ -1,7 +1,8 @@
 """The languages of the pages: English, and Brazilian Portuguese for browsers that prefer Portuguese.
 
-Texts are marked by `say(…)` in Python and by `_(…)` and `{% trans %}` in templates; the catalogue is under `locale/`
-(`make translations`). What people and alerts write is shown as it is.
+Texts are marked by `say(…)` in Python, refusals where they are raised (`Refusal`, `RefusalError` and its kin), and by `_(…)` and
+`{% trans %}` in templates; the catalogue is under `locale/` (`make translations`).
+What people and alerts write is shown as it is.
 """
 
 from collections.abc import Callable
