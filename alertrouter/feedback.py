@@ -54,8 +54,12 @@ class Heard:
 def hear(tx: Transaction, heard: Sequence[Heard]) -> list[bool]:
     """Do what webhooks mean, each id once; for each whether it was about an incident of ours.
 
-    By PagerDuty's incident and time, on every replica: those that hear the same at once do not wait for each other in a circle.
+    By PagerDuty's incident and time, on every replica, and with the incidents locked in the order of their ids before that: those
+    that are at work on the same ones at once do not wait for each other in a circle.
     """
+    named = {key.partition("/")[0] for one in heard for key in one.keys}
+    linked = {incident_id for one in heard for incident_id in links.pages_on(tx, one.webhook.pagerduty_id)}
+    incidents.load(tx, named | linked)
     places = sorted(range(len(heard)), key=lambda place: _order(heard[place]))
     answers = {place: _hear(tx, heard[place]) for place in places}
     return [answers[place] for place in range(len(heard))]
@@ -173,6 +177,7 @@ class Looked:
 
 def compare(tx: Transaction, looked: Sequence[Looked]) -> list[int]:
     """Heal what webhooks missed; for each incident how many differences there were."""
+    incidents.load(tx, {one.incident_id for one in looked})
     return [_compare(tx, one) for one in looked]
 
 

@@ -72,6 +72,7 @@ class Inventory:
 
 
 def _compare(tx: Transaction, seen: Sequence[Seen]) -> list[int]:
+    incidents.load(tx, {incident_id for one in seen for incident_id in one.before})
     return [sum(_compare_one(tx, one, incident_id) for incident_id in sorted(one.before)) for one in seen]
 
 

@@ -22,6 +22,7 @@ from alertrouter.moments import from_micros, to_micros
 from alertrouter.pagerduty.outcomes import Outcome
 from alertrouter.store.database import Transaction
 from alertrouter.store.outbox import LEASE_SECONDS
+from alertrouter.store.writer import locks_no_incident
 from alertrouter.tables import ChangeRow
 
 _MOST_SHOWN = 20
@@ -37,6 +38,7 @@ class Arrival:
     target: str
 
 
+@locks_no_incident
 def keep(tx: Transaction, arrivals: Sequence[Arrival]) -> list[int]:
     """Store changes; their ids."""
     tx.changes = tx.changes or any(one.target != NOBODY for one in arrivals)
@@ -80,6 +82,7 @@ class Claimed:
     wait: timedelta | None
 
 
+@locks_no_incident
 def claim(tx: Transaction, limits: Sequence[int]) -> list[Claimed]:
     """Lease at most so many changes that are due, the longest waiting first."""
     return [_claim(tx, limit) for limit in limits]
@@ -105,6 +108,7 @@ class Attempt:
     delay: timedelta
 
 
+@locks_no_incident
 def record(tx: Transaction, attempts: Sequence[Attempt]) -> list[changes.Record]:
     """Write what came of attempts, unless somebody else has taken the lease over since."""
     return [_record(tx, attempt) for attempt in attempts]

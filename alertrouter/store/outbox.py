@@ -20,6 +20,7 @@ from alertrouter.pagerduty.outcomes import LONGEST_WAIT, Outcome
 from alertrouter.runbooks.section import Section
 from alertrouter.store import incidents, traces
 from alertrouter.store.database import Transaction, is_among
+from alertrouter.store.writer import locks_no_incident
 from alertrouter.tables import DeliveryRow, SectionRow
 
 LEASE_SECONDS = 20
@@ -55,6 +56,7 @@ class Claimed:
     wait: timedelta | None = None
 
 
+@locks_no_incident
 def claim(tx: Transaction, wishes: Sequence[Claim]) -> list[Claimed]:
     """Lease deliveries that are due: the most severe first, then the oldest; one at a time for each dedup key."""
     return [_claim(tx, wish) for wish in wishes]
@@ -150,6 +152,7 @@ class Hold:
     seconds: float
 
 
+@locks_no_incident
 def holds(tx: Transaction, asked: Sequence[Hold]) -> list[bool]:
     """By the database's clock and the fencing token."""
     return [_holds(tx, one) for one in asked]
@@ -174,6 +177,7 @@ class Attempt:
     works_again: str | None = None
 
 
+@locks_no_incident
 def record(tx: Transaction, attempts: Sequence[Attempt]) -> list[bool]:
     """Write what came of attempts; False for one whose lease somebody else has taken over since, unless PagerDuty took it."""
     return [_record(tx, attempt) for attempt in attempts]

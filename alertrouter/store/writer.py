@@ -21,6 +21,7 @@ from alertrouter.store.database import Database, Transaction, UnavailableError, 
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AnyHandler = TypeVar("AnyHandler", bound=Callable[..., Sequence[Any]])
 Handler = Callable[[Transaction, Sequence[Item]], Sequence[Result | Exception]]
 """Does the work of many items in one transaction. An exception in the results is that one item's answer."""
 
@@ -30,7 +31,18 @@ _MOST_BYTES_WAITING = 64 * 1024 * 1024
 _MOST_IN_BATCH = 256
 _MOST_BYTES_IN_BATCH = 8 * 1024 * 1024
 _TRIES = 5
+_anywhere: set[Callable[..., Sequence[Any]]] = set()
 _log = structlog.get_logger()
+
+
+def locks_no_incident(handler: AnyHandler) -> AnyHandler:
+    """Mark a handler that may share a transaction with any other.
+
+    Of the others, each locks incidents in the order of their ids. Two of them in one transaction would lock in two rounds, and
+    wait for another replica's in a circle.
+    """
+    _anywhere.add(handler)
+    return handler
 
 
 class OverloadedError(Exception):
@@ -105,15 +117,23 @@ class Writer:
         self._thread.shutdown()
 
     def _take(self) -> list[_Job]:
+        """What is written together: the first that waits, and what may share its transaction."""
         batch: list[_Job] = []
+        left: list[_Job] = []
         size = 0
+        handler = None
         while self._waiting and len(batch) < _MOST_IN_BATCH and size < _MOST_BYTES_IN_BATCH:
             job = self._waiting.popleft()
+            locks = job.handler not in _anywhere
             if job.answer.done():
                 self._bytes -= job.size
+            elif locks and handler not in {None, job.handler}:
+                left.append(job)
             else:
+                handler = job.handler if locks else handler
                 batch.append(job)
                 size += job.size
+        self._waiting.extendleft(reversed(left))
         return batch
 
     def _answer(self, batch: list[_Job], written: tuple[list[Any], list[Transaction]]) -> None:

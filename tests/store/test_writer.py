@@ -1,18 +1,28 @@
 """Group commit: what waits together is committed together, and nobody suffers for another's fault."""
 
 import asyncio
+import random
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import psycopg
 import pytest
+from store.test_outbox import PLAYBOOK
 
+from alertrouter.actions import Action, act
+from alertrouter.alertmanager import parse
+from alertrouter.feedback import Heard, hear
+from alertrouter.incidents import Acknowledged
+from alertrouter.intake import Arrival, receive
+from alertrouter.pagerduty.webhooks import Webhook
 from alertrouter.store import database as database_module
 from alertrouter.store import writer as writer_module
 from alertrouter.store.database import Database, Transaction, UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
+from processes import notification
 
 
 @asynccontextmanager
@@ -189,7 +199,8 @@ async def test_a_commit_that_the_standby_has_not_got_is_no_answer(
             admin.execute("SELECT pg_reload_conf()")
             try:
                 with pytest.raises(UnavailableError):
-                    await writer.submit(note, "to be failed over", seconds=2.5)
+                    for number in range(1000):  # the server takes its time to read its settings again
+                        await writer.submit(note, f"to be failed over {number}", seconds=2.5)
             finally:
                 admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
                 admin.execute("SELECT pg_reload_conf()")
@@ -210,3 +221,39 @@ async def test_what_waited_for_its_rows_for_too_long_is_left_out_and_the_rest_is
         late, rest = await asyncio.gather(*waits, return_exceptions=True)
         assert (type(late), rest) == (UnavailableError, 1)
         assert written(database) == {"rest"}
+
+
+async def test_replicas_that_notify_act_and_hear_at_once_never_wait_in_a_circle(postgres_url: str) -> None:
+    bodies = [notification(group=f"{number}", instance=f"{number}") for number in range(12)]
+    arrivals = [Arrival(parse(msgspec.json.encode(body)), PLAYBOOK) for body in bodies]
+    async with writing(postgres_url) as (one, _), writing(postgres_url) as (other, _):
+        ids = [(await one.submit(receive, arrival))[0] for arrival in arrivals]
+        chance = random.Random(1)
+
+        async def anything(writer: Writer, number: int) -> None:
+            incident = chance.choice(ids)
+            kind = chance.randrange(3)
+            if kind == 0:
+                await writer.submit(receive, chance.choice(arrivals))
+            elif kind == 1:
+                await writer.submit(act, Action(incident, Acknowledged("ana")))
+            else:
+                acknowledged = Webhook("acknowledged", f"P{ids.index(incident) % 5}", "Ana", False)
+                await writer.submit(hear, Heard(f"w{number}", acknowledged, (incident,)))
+
+        for rounds in range(15):
+            given = [(writer, number) for number, writer in enumerate([one, other] * 30, 60 * rounds)]
+            await asyncio.gather(*(anything(writer, number) for writer, number in given))
+    assert deadlocks(postgres_url) == 0
+
+
+def deadlocks(url: str) -> int:
+    """How many waits in a circle this database has ended. The server's sessions tell it when they end."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        while connection.execute(others).fetchone() != (0,):
+            pass
+        [count] = connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone() or [
+            0
+        ]
+        return int(count)
