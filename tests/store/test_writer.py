@@ -199,12 +199,17 @@ async def test_a_commit_that_the_standby_has_not_got_is_no_answer(
             admin.execute("SELECT pg_reload_conf()")
             try:
                 with pytest.raises(UnavailableError):
-                    for number in range(1000):  # the server takes its time to read its settings again
-                        await writer.submit(note, f"to be failed over {number}", seconds=2.5)
+                    await note_until_refused(writer)
             finally:
                 admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
                 admin.execute("SELECT pg_reload_conf()")
         await writer.submit(note, "after", seconds=20)
+
+
+async def note_until_refused(writer: Writer) -> None:
+    """The server takes its time to read its settings again."""
+    for number in range(1000):
+        await writer.submit(note, f"to be failed over {number}", seconds=2.5)
 
 
 async def test_what_waited_for_its_rows_for_too_long_is_left_out_and_the_rest_is_done_again(
