@@ -66,14 +66,14 @@ class _Event(_Strict):
     routing_key: _Key
     links: list[_Link] = []
     images: list[_Image] = []
+    client: str = ""  # documented for triggers alone; Alertmanager's own receiver sends both with each event
+    client_url: _Url = ""
 
 
 class _Trigger(_Event):
     event_action: Literal["trigger"]
     dedup_key: _DedupKey = ""
     payload: _Payload
-    client: str = ""
-    client_url: _Url = ""
 
 
 class _FollowUp(_Event):

@@ -1,6 +1,7 @@
 """Processes that can be waited for and that are ended, whatever happens."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,16 +20,16 @@ class StackError(Exception):
 
 
 def port(usual: int | None) -> int:
-    """That port of 127.0.0.1 if nobody listens there, else any that is free."""
-    for wanted in (usual, 0):
+    """That port of 127.0.0.1 if nobody listens there, else another: below those that outgoing connections take meanwhile."""
+    others = [20_000 + secrets.randbelow(12_000) for _ in range(50)]
+    for wanted in [usual, *others] if usual else others:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", wanted or 0))
+                probe.bind(("127.0.0.1", wanted))
             except OSError:
                 continue
-            found: int = probe.getsockname()[1]
-            return found
+            return wanted
     raise StackError("no port is free")
 
 

@@ -49,8 +49,10 @@ class Stack:
         if not self._wait((self._folder / "postgres/url").exists, is_over):
             return False
         self._run("alertrouter", *_ours("serve"), **self._settings(), **self._env)
-        self._run("prometheus", programs[0], *self._prometheus())
-        return all(self._wait(lambda url=url: answers(url), is_over) for url in self._ready())  # type: ignore[misc]
+        if not all(self._answers(name, is_over) for name in USUAL if name != "prometheus"):
+            return False
+        self._run("prometheus", programs[0], *self._prometheus())  # last: what is not there yet, it would alert of
+        return self._answers("prometheus", is_over)
 
     def check(self) -> None:
         """Raises StackError if a part has ended."""
@@ -67,8 +69,8 @@ class Stack:
     def _wait(self, is_there: Callable[[], bool], is_over: Callable[[], bool]) -> bool:
         return wait(self._parts, is_there, is_over)
 
-    def _ready(self) -> list[str]:
-        return [f"{self.urls[name]}{path}" for name, path in _READY.items()]
+    def _answers(self, name: str, is_over: Callable[[], bool]) -> bool:
+        return self._wait(lambda: answers(f"{self.urls[name]}{_READY[name]}"), is_over)
 
     def _write(self) -> None:
         """The configuration of each part, and the secrets that they share."""
@@ -127,6 +129,7 @@ class Stack:
             f"--storage.tsdb.path={home}/data",
             f"--web.listen-address=127.0.0.1:{self._ports['prometheus']}",
             "--enable-feature=exemplar-storage",
+            f"--rules.alert.resend-delay={files.shorter('1m', self._times)}",
         ]
 
 
