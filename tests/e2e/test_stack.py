@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -90,6 +91,14 @@ def test_prometheus_has_an_answer_to_every_query_of_the_dashboards(stack: Stack)
         wait_for("a scrape of everything", lambda: all_up(ask), PATIENCE)
         silent = {title for title, query in queries() if not series(ask, query)}
     assert silent <= SILENT_WHERE_NOTHING_HAPPENED
+
+
+@pytest.mark.parametrize("name", ["alertrouter", "agent-service"])
+def test_what_is_exported_has_the_names_that_prometheus_wants(stack: Stack, name: str) -> None:
+    text = httpx.get(f"{stack.urls[name]}/metrics").text
+    command = [debian("promtool"), "check", "metrics"]
+    checked = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 def queries() -> Iterator[tuple[str, str]]:
