@@ -46,6 +46,7 @@ bench: $(READY)
 	$(BENCH)/growth.py
 	$(BENCH)/runbooks.py
 	$(BENCH)/pages.py
+	$(BENCH)/neighbour.py
 
 # The pictures in docs/performance.md, from what was measured last.
 plots: $(READY)

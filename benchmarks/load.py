@@ -116,7 +116,8 @@ def post_all(url: str, bodies: Iterable[str], connections: int) -> None:
 
     async def run_all() -> None:
         waiting = iter(bodies)
-        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=connections)) as http:
+        limits, headers = httpx.Limits(max_connections=connections), {"Content-Type": "application/json"}
+        async with httpx.AsyncClient(timeout=60, limits=limits, headers=headers) as http:
             await asyncio.gather(*(post(http, waiting) for _ in range(connections)))
 
     asyncio.run(run_all())
