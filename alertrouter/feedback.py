@@ -58,7 +58,9 @@ def hear(tx: Transaction, heard: Sequence[Heard]) -> list[bool]:
     that are at work on the same ones at once do not wait for each other in a circle.
     """
     named = {key.partition("/")[0] for one in heard for key in one.keys}
-    linked = {incident_id for one in heard for incident_id in links.pages_on(tx, one.webhook.pagerduty_id)}
+    there = {one.webhook.pagerduty_id for one in heard} | {one.webhook.merged_into for one in heard}
+    there |= {one.into.id for one in heard if one.into}
+    linked = {incident_id for name in there - {""} for incident_id in links.pages_on(tx, name)}
     incidents.load(tx, named | linked)
     places = sorted(range(len(heard)), key=lambda place: _order(heard[place]))
     answers = {place: _hear(tx, heard[place]) for place in places}

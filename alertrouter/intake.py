@@ -18,8 +18,6 @@ from alertrouter.store import incidents, traces, unreadable
 from alertrouter.store.codec import incident_key, subject_key
 from alertrouter.store.database import ConflictError, Transaction
 
-_MANY = 10_000
-"""Alerts that it takes a noticeable part of a second to decide about."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = structlog.get_logger()
 
@@ -35,8 +33,6 @@ class Arrival:
 
 def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
     """Decide and write many notifications; for each, the ids of the incidents that it belongs to."""
-    if sum(len(arrival.notification.alerts) for arrival in arrivals) > _MANY:
-        tx.take_long()
     batch = _Batch(tx, arrivals)
     tx.check_in_time()
     answers: list[list[str]] = []

@@ -18,7 +18,7 @@ from alertrouter.clock import Clock, elapsed
 from alertrouter.deliveries import Delivery, Job
 from alertrouter.forwarding import Forwarder
 from alertrouter.heartbeats import Watch, look
-from alertrouter.pagerduty.client import DEADLINE_SECONDS, EventsClient
+from alertrouter.pagerduty.client import DEADLINE_SECONDS, NOT_OURS, EventsClient
 from alertrouter.pagerduty.keys import Keys
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome, Refused, Sent, backoff
 from alertrouter.planning import Playbook
@@ -135,6 +135,7 @@ class Worker:
             return None
         routing, now = self._playbook().routing, self._clock.now()
         keys, known = routing.fingerprints(), routing.known_fingerprints()
+        self.keys.keep(known)
         in_flight = Counter(key for key in self._in_flight.values() if key)
         closed = self.keys.closed(in_flight, now)
         if keys and closed.issuperset(keys.values()):
@@ -162,7 +163,7 @@ class Worker:
         one = job.delivery
         facts: dict[str, str | int] = {"incident": one.incident_id, "target": one.target, "attempt": one.attempts + 1}
         with traces.span(f"PagerDuty {one.action}", "client", job.trace, **facts) as trace:
-            outcome = await self._attempt(job, asked_at)
+            outcome, has_met = await self._attempt(job, asked_at)
             traces.note(outcome=type(outcome).__name__.lower())
             self._report(job, outcome)
         if isinstance(outcome, Sent):
@@ -171,7 +172,7 @@ class Worker:
         delay = backoff(job.delivery.attempts + 1, random.random())  # noqa: S311 - jitter
         if isinstance(outcome, Limited):
             delay = timedelta(seconds=outcome.retry_after) if outcome.retry_after else delay
-        attempt = outbox.Attempt(job.delivery, outcome, delay, self._works_again(job, outcome, delay))
+        attempt = outbox.Attempt(job.delivery, outcome, delay, self._works_again(job, outcome, delay) if has_met else None)
         tries = 0
         while True:
             try:
@@ -184,16 +185,20 @@ class Worker:
                     raise
                 await asyncio.sleep(1)
 
-    async def _attempt(self, job: Job, asked_at: float) -> Outcome:
+    async def _attempt(self, job: Job, asked_at: float) -> tuple[Outcome, bool]:
+        """What came of it, and whether the Events API, or the way to it, had a part in that."""
         delivery, playbook = job.delivery, self._playbook()
         if delivery.action == "trigger" and delivery.unsure and await self._has_page(delivery.incident_id, delivery.key):
-            return Sent()
+            return Sent(), False
         key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
         if key is None:
-            return Failed(f"no routing key is configured that {delivery.target} could be sent with", warn=True, reached=False)
+            return Failed(
+                f"no routing key is configured that {delivery.target} could be sent with", warn=True, reached=False
+            ), False
         ack_url = playbook.ack_url(delivery.incident_id, self._clock.now())
         event = paging.event(job, playbook.public_url, ack_url)
-        return await self._client.send(event, key, is_ours=lambda: self._holds(delivery, asked_at))
+        outcome = await self._client.send(event, key, is_ours=lambda: self._holds(delivery, asked_at))
+        return outcome, outcome is not NOT_OURS
 
     async def _holds(self, delivery: Delivery, asked_at: float) -> bool:
         """Whether nobody can have taken a lease over that was asked for at `asked_at`: this process may have been frozen since.

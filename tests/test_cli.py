@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -269,7 +270,8 @@ def test_incidents_and_deliveries_are_printed_as_json_for_programs(router: Route
 def test_the_board_shows_what_is_open_until_it_is_interrupted(router: Router, tmp_path: Path) -> None:
     router.post(notification("NoRunbook", group="board")).raise_for_status()
     env = {**os.environ, "ALERTROUTER_URL": router.url, "ALERTROUTER_API_TOKEN": "secret", "COLUMNS": "120"}
-    command = [sys.executable, "-m", "alertrouter.cli", "incidents", "watch", "--every", "0.2"]
+    # whoever started the tests in the background may have had Ctrl-C ignored
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "alertrouter.cli", "incidents", "watch", "--every", "0.2"]
     ours, theirs = pty.openpty()
     board = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm"})
     shown = ""
@@ -281,8 +283,11 @@ def test_the_board_shows_what_is_open_until_it_is_interrupted(router: Router, tm
         assert select.select([ours], [], [], 20)[0], shown
         shown += os.read(ours, 65536).decode()
     board.send_signal(signal.SIGINT)
-    while board.poll() is None and select.select([ours], [], [], 5)[0]:  # a terminal that nobody reads blocks its writer
-        os.read(ours, 65536)
+    until = time.monotonic() + 20
+    while board.poll() is None and time.monotonic() < until and select.select([ours], [], [], 5)[0]:
+        os.read(ours, 65536)  # a terminal that nobody reads blocks its writer
+    if board.poll() is None:
+        board.kill()
     assert board.wait(10) == 0
     os.close(ours)
     os.close(theirs)

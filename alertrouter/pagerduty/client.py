@@ -23,6 +23,9 @@ _FIRST_BYTE = "http11.send_request_headers.started"  # a step as httpcore names 
 _never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
+NOT_OURS = Failed("the lease was over before it was sent", warn=False, reached=False)
+
+
 class _NotOursError(Exception):
     """Somebody else sends it by now."""
 
@@ -62,7 +65,7 @@ class EventsClient:
             async with asyncio.timeout(self._deadline):
                 answer = await self._post(path, content, is_ours)
         except _NotOursError:
-            return Failed("the lease was over before it was sent", warn=False, reached=False)
+            return NOT_OURS
         except _never_sent as error:
             return Failed(f"no connection: {type(error).__name__}", warn=False, reached=False)
         except TimeoutError:

@@ -5,7 +5,7 @@ few deliveries at a time, with pauses between. So a PagerDuty that is down for a
 other keys; most of what is owed is never attempted meanwhile, and is superseded without a trace if it is over by then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from alertrouter.pagerduty.outcomes import Failed, Limited, Outcome
@@ -32,12 +32,12 @@ class Keys:
         if isinstance(outcome, Failed):
             self._failures[key] = self._failures.get(key, 0) + 1
             if self.is_failing(key):
-                self._pauses[key] = (now, now + PAUSE)
+                self._pause(key, now, PAUSE)
             return False
         was_failing = self.is_failing(key)
         self._failures.pop(key, None)
         if isinstance(outcome, Limited):
-            self._pauses[key] = (now, now + wait)
+            self._pause(key, now, wait)
             return False
         if was_failing:
             self._pauses.pop(key, None)
@@ -60,6 +60,14 @@ class Keys:
     def opens_in(self, now: datetime) -> timedelta | None:
         """How long until a pause ends, None if there is none."""
         return min((until - now for until in self._paused(now).values()), default=None)
+
+    def keep(self, known: Collection[str]) -> None:
+        """Forget the others: nothing is sent with a key that is not configured any more."""
+        self._failures = {key: count for key, count in self._failures.items() if key in known}
+
+    def _pause(self, key: str, now: datetime, wait: timedelta) -> None:
+        """A shorter one does not cut a longer one short."""
+        self._pauses[key] = (now, max(now + wait, self._paused(now).get(key, now)))
 
     def _paused(self, now: datetime) -> dict[str, datetime]:
         """Until when. A pause that has not begun yet was one before the clock was set back, and is over."""

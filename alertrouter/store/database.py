@@ -306,6 +306,11 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, ConflictError) or state in {"23505", _FROZEN} or state.startswith("40")
 
 
+def was_idle_for_too_long(error: BaseException) -> bool:
+    """Whether the server ended a transaction that asked it nothing: the process was frozen, or is slow."""
+    return getattr(error, "sqlstate", None) == _FROZEN
+
+
 def _sqlite_engine(url: URL) -> Engine:
     path = url.database
     if path and path != ":memory:" and not Path(path).resolve().parent.is_dir():

@@ -48,6 +48,7 @@ def retry(tx: Transaction, wishes: Sequence[Wish]) -> list[Exception | None]:
     An acknowledgement that had no page to go to follows a page that is sent again. A pending one that is
     leased stays as it is: an attempt may be under way. UnknownDeliveryError and NotPossibleError are answers.
     """
+    incidents.load(tx, {row[0] for wish in wishes for row in tx.fetch(_select_incident, id=wish.delivery_id)})
     return [_answer(_retry, tx, wish) for wish in wishes]
 
 
@@ -79,7 +80,7 @@ def _retry(tx: Transaction, letter: _Letter, by: str) -> None:
         if letter.action == "trigger" and state.incident.status == "acknowledged":
             tx.run_one(_revive_acknowledge, key=letter.key, now=to_micros(tx.now))
     elif not letter.leased:
-        tx.run_one(_hurry, b_id=letter.id, now=to_micros(tx.now))
+        tx.run_one(_send_now, b_id=letter.id, now=to_micros(tx.now))
     else:
         return
     incidents.tell(tx, letter.incident_id, "delivery_retried", action=letter.action, to=letter.target, by=by)
@@ -90,6 +91,11 @@ def _discard(tx: Transaction, letter: _Letter, by: str) -> None:
     tx.run_one(_drop, b_id=letter.id)
     what = {"action": letter.action, "to": letter.target, "by": by}
     incidents.tell(tx, letter.incident_id, "delivery_discarded", **what, error=letter.error or "it was not sent yet")
+
+
+def _select_incident(_postgres: bool) -> ClauseElement:
+    """Incidents are locked before deliveries, as everywhere."""
+    return select(_delivery.c.incident_id).where(_delivery.c.id == bindparam("id"))
 
 
 def _select_letter(_postgres: bool) -> ClauseElement:
@@ -116,7 +122,7 @@ def _revive_acknowledge(_postgres: bool) -> ClauseElement:
     return update(_delivery).where(*dropped).values(state=literal_column("'pending'"), due_at=bindparam("now"))
 
 
-def _hurry(_postgres: bool) -> ClauseElement:
+def _send_now(_postgres: bool) -> ClauseElement:
     return update(_delivery).where(_delivery.c.id == bindparam("b_id")).values(due_at=bindparam("now"))
 
 

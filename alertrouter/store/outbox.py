@@ -6,10 +6,10 @@ token: the record of a lease that somebody else took over since changes nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, literal_column, select, update
+from sqlalchemy import bindparam, exists, literal_column, or_, select, update
 from sqlalchemy.sql import ClauseElement
 
 from alertrouter import deliveries
@@ -64,15 +64,12 @@ def claim(tx: Transaction, wishes: Sequence[Claim]) -> list[Claimed]:
 
 def _claim(tx: Transaction, wish: Claim) -> Claimed:
     now = to_micros(tx.now)
-    rows = _due(tx, wish, tx.now)
-    wait = None
-    if not rows and (following := tx.fetch(_select_next, paused=tx.array(wish.paused))):
-        [(due_at, attempts)] = following
-        wait = from_micros(due_at) - tx.now
-        rows = _due(tx, wish, from_micros(due_at)) if _is_impossible(tx, wait, attempts) else []
+    longest = max(timedelta(seconds=LONGEST_WAIT), tx.database.clock.simulated(LEASE_SECONDS))
+    far = to_micros(tx.now + longest)
+    rows = tx.fetch(_select_due, now=now, far=far, paused=tx.array(wish.paused), most=wish.limit)
     due = [Delivery(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), row[8]) for row in rows]
     if not due:
-        return Claimed((), False, wait)
+        return Claimed((), False, _next_due(tx, wish))
     triggers = {
         key: Trigger(state, bool(unsure), fingerprint)
         for key, state, unsure, fingerprint in tx.fetch(_select_triggers, keys=tx.array({one.key for one in due}))
@@ -101,16 +98,6 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     )
     more = bool(over) or len(due) == wish.limit
     return Claimed(tuple(jobs), more, None if more else _next_due(tx, wish))
-
-
-def _due(tx: Transaction, wish: Claim, now: datetime) -> list[tuple[Any, ...]]:
-    return tx.fetch(_select_due, now=to_micros(now), paused=tx.array(wish.paused), most=wish.limit)
-
-
-def _is_impossible(tx: Transaction, wait: timedelta, attempts: int) -> bool:
-    """Whether nothing is ever put off for so long: the clock has been set back, and what waits may have been due before."""
-    longest = max(timedelta(seconds=LONGEST_WAIT), tx.database.clock.simulated(LEASE_SECONDS)) if attempts else timedelta()
-    return wait > longest
 
 
 def _routing_key_for(tx: Transaction, delivery: Delivery, trigger: Trigger, state: State, wish: Claim) -> str | None:
@@ -229,12 +216,13 @@ def _waits_for_earlier() -> Any:
 
 
 def _select_due(postgres: bool) -> ClauseElement:
+    """Nothing is put off before its first attempt, nor for longer than to `far`: there the clock has been set back since."""
     names = ("id", "incident_id", "target", "action", "dedup_key", "attempts", "unsure", "cut", "key_fingerprint", "created_at")
     return (
         select(*(_delivery.c[name] for name in names))
         .where(
             _delivery.c.state == _PENDING,
-            _delivery.c.due_at <= bindparam("now"),
+            or_(_delivery.c.due_at <= bindparam("now"), _delivery.c.due_at > bindparam("far"), _delivery.c.attempts == 0),
             ~is_among(_delivery.c.target, "paused", postgres),
             ~_waits_for_earlier(),
         )
@@ -246,9 +234,7 @@ def _select_due(postgres: bool) -> ClauseElement:
 
 def _select_next(postgres: bool) -> ClauseElement:
     pending = (_delivery.c.state == _PENDING, ~is_among(_delivery.c.target, "paused", postgres), ~_waits_for_earlier())
-    return (
-        select(_delivery.c.due_at, _delivery.c.attempts).where(*pending).order_by(_delivery.c.due_at).limit(literal_column("1"))
-    )
+    return select(_delivery.c.due_at).where(*pending).order_by(_delivery.c.due_at).limit(literal_column("1"))
 
 
 def _select_triggers(postgres: bool) -> ClauseElement:

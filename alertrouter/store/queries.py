@@ -225,7 +225,7 @@ def stuck_pages(session: Session, before: datetime, most: int, cursor: str) -> l
     """
     asked = select(FallbackRow.incident_id).where(FallbackRow.incident_id == DeliveryRow.incident_id).exists()
     other = aliased(DeliveryRow)
-    is_in_trouble = (col(other.target) == DeliveryRow.target) & (col(other.state) == "pending") & col(other.error).is_not(None)
+    is_in_trouble = (col(other.state) == "pending") & col(other.error).is_not(None)
     waits_in_vain = (col(DeliveryRow.attempts) == 0) & select(other.id).where(is_in_trouble).exists()
     is_old = (col(DeliveryRow.state) == "pending") & (col(DeliveryRow.created_at) <= before)
     is_late = is_old & (col(DeliveryRow.error).is_not(None) | waits_in_vain)

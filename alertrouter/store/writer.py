@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alertrouter.clock import elapsed
-from alertrouter.store.database import Database, Transaction, UnavailableError, is_conflict
+from alertrouter.store.database import Database, Transaction, UnavailableError, is_conflict, was_idle_for_too_long
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -82,7 +82,7 @@ class Writer:
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
         """
-        if len(self._waiting) >= _MOST_WAITING or (self._bytes and self._bytes + size > _MOST_BYTES_WAITING):
+        if len(self._waiting) >= _MOST_WAITING or (size and self._bytes and self._bytes + size > _MOST_BYTES_WAITING):
             raise OverloadedError("too much is waiting for the database")
         until = math.inf if seconds is None else elapsed() + seconds
         job = _Job(handler, item, asyncio.get_running_loop().create_future(), size, until)
@@ -167,13 +167,17 @@ class Writer:
             return [results[0] for results, _ in alone], [tx for _, transactions in alone for tx in transactions]
 
     def _write_together(self, batch: list[_Job]) -> tuple[list[Any], list[Transaction]]:
-        """One transaction; again, when another replica got in between."""
+        """One transaction; again, when another replica got in between, and with more time, when it thought for too long."""
+        is_slow = False
         for attempt in range(1, _TRIES + 1):
             started = time.perf_counter()
             try:
                 with self._database.transaction() as tx:
+                    if is_slow:
+                        tx.take_long()
                     results = _handle(tx, batch)
             except Exception as error:
+                is_slow = is_slow or was_idle_for_too_long(error)
                 if not is_conflict(error) or attempt == _TRIES:
                     raise
             else:

@@ -60,6 +60,18 @@ def test_a_limited_key_waits_as_told_even_if_an_earlier_event_is_taken_meanwhile
     assert keys.closed({}, NOW + MINUTE) == frozenset()
 
 
+def test_what_fails_or_is_limited_again_does_not_cut_a_limit_short() -> None:
+    keys = after(LIMITED, FAILED, FAILED, FAILED)
+    keys.answered("a", LIMITED, PAUSE, NOW)
+    assert keys.opens_in(NOW) == MINUTE
+
+
+def test_a_key_that_is_configured_no_more_caps_nothing() -> None:
+    keys = after(FAILED, FAILED, FAILED)
+    keys.keep({"b"})
+    assert keys.most(32, {}, NOW + PAUSE) == 32
+
+
 def test_a_limit_does_not_hurry_what_waits() -> None:
     assert not after(*[FAILED] * 3).answered("a", LIMITED, MINUTE, NOW)
 

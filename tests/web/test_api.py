@@ -204,6 +204,7 @@ async def test_what_does_not_exist_is_404_in_json(database_url: str, tmp_path: P
 
 async def test_a_database_that_does_not_answer_is_503_in_json(database_url: str, tmp_path: Path) -> None:
     async with running(database_url, tmp_path) as router:
+        router.service.database.engine.dispose()
         router.service.database.engine = create_engine("sqlite:////nowhere/x.db")
         answer = await router.http.get("/api/v1/incidents")
         assert (answer.status_code, answer.json()) == (503, {"error": "the database does not answer just now; try again"})
