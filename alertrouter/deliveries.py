@@ -77,19 +77,21 @@ def check_retry(action: Action, state: DeliveryState, trigger: Trigger, *, is_op
     What would be superseded as soon as it is looked at is not accepted first.
     """
     if state not in {"dead", "pending"}:
-        raise NotPossibleError("it is %(state)s: only what is dead or pending can be retried", state=state)
+        raise NotPossibleError("it is %(state)s: only what is dead or pending can be retried", state=RefusalError(state))
     if action != "resolve" and not is_open:
-        raise NotPossibleError("the incident is resolved: its %(action)s is not sent any more", action=action)
+        raise NotPossibleError("the incident is resolved: its %(action)s is not sent any more", action=RefusalError(action))
     if action == "acknowledge" and not is_acknowledged:
         raise NotPossibleError("the acknowledgement was taken back")
     if trigger.state != "pending" and is_superseded(action, trigger, is_open=is_open, is_acknowledged=is_acknowledged):
-        raise NotPossibleError("PagerDuty has not got the page that it is about: the trigger is %(state)s", state=trigger.state)
+        raise NotPossibleError(
+            "PagerDuty has not got the page that it is about: the trigger is %(state)s", state=RefusalError(trigger.state)
+        )
 
 
 def check_discard(state: DeliveryState) -> None:
     """Raise NotPossibleError unless a delivery is still owed or was refused."""
     if state not in {"dead", "pending"}:
-        raise NotPossibleError("it is %(state)s: only what is dead or pending can be discarded", state=state)
+        raise NotPossibleError("it is %(state)s: only what is dead or pending can be discarded", state=RefusalError(state))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Drill:
             raise
         self._notify(firing=False)
         self._leg("PagerDuty has accepted the resolve", lambda: self._sent(incident, "resolve", incident))
-        return _unproven(pagerduty["host"], hears=hears)
+        return _unproven(pagerduty.get("host") or "", hears=hears)
 
     def _leg(self, what: str, done: Callable[[], Any]) -> Any:
         """What `done` gives once it gives something true."""
@@ -139,7 +139,7 @@ class Drill:
 def _unproven(host: str, *, hears: bool) -> Sequence[str]:
     """What a drill that went well says nothing about."""
     found = []
-    if not host.endswith(_PAGERDUTY):
+    if host and not host.endswith(_PAGERDUTY):  # an older service does not tell it
         found.append(f"{host} is not PagerDuty: no phone has rung")
     if not hears:
         found.append("whether PagerDuty has opened an incident is not known (ALERTROUTER_PAGERDUTY_WEBHOOK_SECRETS)")

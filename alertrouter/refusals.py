@@ -6,7 +6,8 @@ from collections.abc import Callable
 class RefusalError(Exception):
     """Something that is not done: `text` says why in one line, `values` fill its `%(name)s` places.
 
-    The text is marked for translation where it is raised. A value may be another refusal.
+    The text is marked for translation where it is raised. A value that has to be said in the reader's language, too, is another
+    refusal: a reason, or a word of ours.
     """
 
     def __init__(self, text: str, **values: object) -> None:

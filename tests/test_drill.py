@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -80,6 +81,19 @@ def test_a_drill_for_a_target_that_there_is_not_fails_and_pages_nobody(parts: tu
     assert sandbox.alerts() == []
     found = httpx.get(f"{router.url}/api/v1/incidents?status=open", headers={"Authorization": "Bearer secret"}).json()
     assert found["incidents"] == []
+
+
+@pytest.mark.parametrize("told", [{}, {"host": None}])
+def test_a_drill_against_a_service_that_does_not_tell_the_host_says_nothing_of_it(told: dict[str, Any]) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/readyz":
+            return httpx.Response(200, json={"parts": {"pagerduty": {"webhooks": True, **told}}})
+        sent = [{"action": action, "state": "sent", "dedup_key": "1", "error": None} for action in ("trigger", "resolve")]
+        timeline = [{"kind": "confirmed", "detail": {}}]
+        return httpx.Response(200, json={"incidents": ["1"], "target": "oncall", "deliveries": sent, "timeline": timeline})
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://x") as http:
+        assert Drill(http, "", "", 1, lambda _: None).run(escalate=False) == []
 
 
 def test_a_drill_whose_first_answer_is_lost_is_resolved_all_the_same() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from alertrouter.incidents.draft import Draft, next_step
+from alertrouter.incidents.draft import Draft, step_by_hand
 from alertrouter.incidents.events import (
     Acknowledged,
     Ended,
@@ -21,7 +21,7 @@ from alertrouter.refusals import RefusalError
 
 
 class NothingLeftError(RefusalError):
-    """There is no such step to escalate to; the text says why."""
+    """There is no such step to escalate to any more; the text says why."""
 
 
 def act(draft: Draft, event: Event, now: datetime) -> None:
@@ -102,10 +102,14 @@ def _reopen(draft: Draft, event: Reopened, now: datetime) -> None:
 
 
 def _escalate(draft: Draft, event: Escalated) -> None:
-    if event.after is not None and event.after != draft.incident.step:
+    taken, following = draft.incident.step, step_by_hand(draft.incident)
+    if event.after is not None and event.after < taken:
         return
+    if event.after is not None and event.after > taken:
+        raise NothingLeftError("the escalation has begun again since this page was loaded")
+    if event.next is not None and event.next != following:
+        raise NothingLeftError("the next step has become another one since this page was loaded")
     steps = draft.incident.policy.steps
-    following = next_step(draft.incident) or draft.incident.step + 1
     number = event.step if event.step is not None else following
     if not 1 <= number <= len(steps):
         if event.step is None:

@@ -160,6 +160,11 @@ def next_step(incident: Incident) -> int | None:
     return None
 
 
+def step_by_hand(incident: Incident) -> int:
+    """The number of the step that a person takes next, also one that the present status stops; there may be no such step."""
+    return next_step(incident) or incident.step + 1
+
+
 def leader_of(members: Mapping[str, Member]) -> Member | None:
     """The most severe firing member, then the oldest: it gives the title, the severity and the runbook section."""
     firing = (member for member in members.values() if member.firing)

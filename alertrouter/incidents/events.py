@@ -109,12 +109,14 @@ class Snoozed:
 class Escalated:
     """A person wants a step now: the next one, or the step with that number (from 1).
 
-    With `after` only while that is the last step taken: who presses a button twice, or late, means one step.
+    With `after` only while that is the last step taken: who presses a button twice, or late, means one step. With `next` only
+    while that is the step that comes next: who read whom it pages means nobody else.
     """
 
     by: str
     step: int | None = None
     after: int | None = None
+    next: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ _MOST_FIELDS = 20
 
 
 class _Seen(BaseModel):
-    """The last step that had been taken when the page with the button was made."""
+    """The last step that had been taken when the page with the button was made, and the one that it offered to take."""
 
     after: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    next: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
 Deed = Callable[[Request, Mapping[str, str]], Awaitable[None]]
@@ -65,7 +66,8 @@ def acting(action: str) -> Endpoint:
     async def deed(request: Request, fields: Mapping[str, str]) -> None:
         event = event_of(action, fields)
         if isinstance(event, Escalated):
-            event = replace(event, after=read_fields(fields, _Seen).after)
+            seen = read_fields(fields, _Seen)
+            event = replace(event, after=seen.after, next=seen.next)
         await service_of(request).writer.submit(act, Action(incident_id(request), event))
 
     return pressing(deed, lambda request: incident_url(prefix_of(request), incident_id(request)))

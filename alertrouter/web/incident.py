@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from alertrouter.escalation import Step
 from alertrouter.incidents import Incident
-from alertrouter.incidents.draft import next_step
+from alertrouter.incidents.draft import next_step, step_by_hand
 from alertrouter.pagerduty.events import silence_url
 from alertrouter.runbooks.changes import Line, difference
 from alertrouter.runbooks.commands import Values
@@ -91,7 +91,8 @@ def _read_incident(service: Service, chosen: str, prefix: str, say: Say) -> dict
         "incident": shown,
         "parts": _parts(story, service, prefix),
         "steps": [_step(shown, number, say) for number in range(1, len(shown.policy.steps) + 1)],
-        "by_hand": target_of(shown, next_step(shown) or shown.step + 1),
+        "next_by_hand": step_by_hand(shown),
+        "by_hand": target_of(shown, step_by_hand(shown)),
         "silence": silence,
         "other_ways": other_ways,
         "silence_url": _silence_url(story),

@@ -146,12 +146,62 @@ def test_a_page_that_lost_its_connection_shows_what_came_meanwhile(browser: Brow
         notice = page.get_by_role("status")
         expect(notice).to_have_text("")
         assert router.process.stop(9) == 0  # an open stream does not hold it up
-        expect(notice).to_contain_text("Not connected. This is how it was at")
+        expect(notice).to_contain_text(
+            "Not connected. This is how it was at", timeout=15_000
+        )  # 5 s, and no look is due before 30
         assert faults(page) == []
         router.start()
         router.post(notification())
-        expect(page.get_by_role("link", name="HighErrorRate")).to_be_visible()
+        expect(page.get_by_role("link", name="HighErrorRate")).to_be_visible(timeout=20_000)
         expect(notice).to_have_text("")
+
+
+def test_a_page_that_a_proxy_answers_for_says_so_and_leads_to_who_has_to_sign_in_again(
+    browser: Browser, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    router = routed(tmp_path, sandbox)
+    with ending(router), browser.new_context() as context:
+        visit = Visit(context, router.url)
+        page = visit.page
+        page.route("**/live", lambda route: route.fulfill(status=502, body="Bad Gateway"))
+        page.goto(router.url)
+        router.post(notification())
+        page.route(router.url + "/", lambda route: route.fulfill(body="<h1>Maintenance</h1>", content_type="text/html"))
+        notice = page.get_by_role("status")
+        expect(notice).to_contain_text("Not connected", timeout=15_000)
+        page.unroute("**/live")
+        expect(notice).to_contain_text("Not connected")
+        page.unroute(router.url + "/")
+        expect(page.get_by_role("link", name="HighErrorRate")).to_be_visible(
+            timeout=20_000
+        )  # a stream that is gone is opened again
+        expect(notice).to_have_text("")
+        page.route(
+            router.url + "/", lambda route: route.fulfill(status=401, body="<h1>Who are you?</h1>", content_type="text/html")
+        )
+        router.post(notification("Another", group="other"))
+        expect(page.get_by_role("heading", name="Who are you?")).to_be_visible()
+        assert [one for one in visit.wrong if one.startswith("error")] == []
+
+
+def test_a_button_that_is_open_pages_whom_it_names_or_nobody(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:
+    router = routed(tmp_path, sandbox)
+    steps = "- {after: 15m, to: engineering}\n- {after: 30m, to: oncall}\n"
+    (tmp_path / "runbooks" / "two.md").write_text(f"# Two\n\n## Escalation\n\n```yaml\n{steps}```\n")
+    with ending(router), browser.new_context(**PHONE) as context:
+        wait_for("the runbook", lambda: "Two" in httpx.get(f"{router.url}/api/v1/runbooks").text)
+        visit = Visit(context, router.url)
+        page = visit.page
+        [incident] = router.post(notification("Two")).json()["incidents"]
+        page.goto(f"{router.url}/incidents/{incident}")
+        page.get_by_text("Escalate…").click()
+        httpx.post(f"{router.url}/api/v1/incidents/{incident}/escalate", json={"by": "Bia"}).raise_for_status()
+        expect(page.get_by_text("Escalated to engineering by Bia (step 1)")).to_be_visible()
+        page.get_by_role("button", name="Page engineering").click()
+        page.get_by_text("Escalate…").click()
+        expect(page.get_by_role("button", name="Page oncall")).to_be_visible()
+        assert router.incident(incident)["escalation"]["step"] == 1
+        assert visit.wrong == []
 
 
 def test_news_leaves_what_is_typed_chosen_open_and_in_focus_as_it_is(browser: Browser, tmp_path: Path, sandbox: Sandbox) -> None:

@@ -1,5 +1,6 @@
 """The rules of an incident, one by one. `t` is seconds since the first notification; the hold is 60 s."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -732,6 +733,28 @@ class TestEscalation:
         story.happen(10, Acknowledged("ana"))
         story.happen(20, Escalated("ana"))
         assert story.sent[2:] == ["trigger #1/e2 -> dba"]
+
+    @pytest.mark.parametrize(
+        ("taken", "event", "sent", "refused"),
+        [
+            (0, Escalated("ana", after=0, next=1), "trigger #1/e1 -> engineering", None),
+            (1, Escalated("ana", after=0, next=1), None, None),  # it was taken meanwhile, which is what was wanted
+            (1, Escalated("ana", after=1, next=1), None, "another one"),
+            (0, Escalated("ana", after=1, next=2), None, "begun again"),
+            (0, Escalated("ana", after=0, next=2), None, "another one"),
+        ],
+    )
+    def test_a_button_takes_the_step_that_it_named_or_says_why_not(
+        self, taken: int, event: Escalated, sent: str | None, refused: str | None
+    ) -> None:
+        story = Story(step(600), step(1200, "dba"))
+        story.notify(0, fires())
+        for _ in range(taken):
+            story.happen(10, Escalated("bia"))
+        before = list(story.sent)
+        with pytest.raises(NothingLeftError, match=refused) if refused else nullcontext():
+            story.happen(20, event)
+        assert story.sent == before + ([sent] if sent else [])
 
     def test_what_fell_due_during_a_hold_is_not_late(self) -> None:
         story = Story(step(110))

@@ -48,13 +48,34 @@ async def test_escalate_pressed_twice_or_late_takes_the_one_step_that_the_page_s
     async with running(url, tmp_path) as router:
         write_runbooks(router, tmp_path, {"two.md": f"# Two\n\n## Escalation\n\n```yaml\n{steps}```\n"})
         incident = await open_one(router, "Two")
-        page = await see(router, f"/incidents/{incident}")
-        [seen] = [attrs["value"] for tag, attrs in page.tags if tag == "input" and attrs.get("name") == "after"]
+        seen = hidden(await see(router, f"/incidents/{incident}"))
         for _ in range(2):
-            answer = await router.http.post(f"/incidents/{incident}/escalate", data={"by": "Ana", "after": seen})
+            answer = await router.http.post(f"/incidents/{incident}/escalate", data={"by": "Ana"} | seen)
             assert answer.status_code == 303
         escalation = (await router.http.get(f"/api/v1/incidents/{incident}")).json()["escalation"]
     assert (len(escalation["policy"]), escalation["step"]) == (2, 1)
+
+
+async def test_escalate_pages_whom_the_page_named_or_says_that_somebody_else_is_next(url: str, tmp_path: Path) -> None:
+    steps = "- {after: 15m, to: engineering, unless: acknowledged}\n- {after: 30m, to: dba}\n"
+    async with running(url, tmp_path) as router:
+        write_runbooks(router, tmp_path, {"two.md": f"# Two\n\n## Escalation\n\n```yaml\n{steps}```\n"})
+        incident = await open_one(router, "Two")
+        seen = hidden(await see(router, f"/incidents/{incident}"))
+        await router.http.post(f"/incidents/{incident}/acknowledge", data={"by": "Bia"})  # engineering is not needed any more
+        late = await router.http.post(f"/incidents/{incident}/escalate", data={"by": "Ana"} | seen)
+        told = "Nothing was done. The next step has become another one since this page was loaded."
+        assert (late.status_code, told in Seen(late.text).text) == (409, True)
+        seen = hidden(await see(router, f"/incidents/{incident}"))
+        again = await router.http.post(f"/incidents/{incident}/escalate", data={"by": "Ana"} | seen)
+        assert again.status_code == 303
+        assert "Escalated to dba by Ana (step 2)" in (await see(router, f"/incidents/{incident}")).text
+
+
+def hidden(page: Seen) -> dict[str, str]:
+    """What the buttons of a page send besides what is typed."""
+    fields = [attrs for tag, attrs in page.tags if tag == "input" and attrs.get("type") == "hidden"]
+    return {str(attrs["name"]): str(attrs["value"]) for attrs in fields}
 
 
 async def test_what_a_button_cannot_do_is_said_on_a_page_that_leads_back(url: str, tmp_path: Path) -> None:

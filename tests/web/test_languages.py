@@ -1,6 +1,7 @@
 """The pages speak the reader's language; what people and alerts write is shown as it is."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from babel.messages.catalog import Message
 from starlette.routing import Route
 
+from alertrouter.deliveries import NotPossibleError, Trigger, check_discard, check_retry
 from alertrouter.timeline import reason, sentence
 from alertrouter.web.languages import choose, say_in
 from processes import notification
@@ -15,6 +17,7 @@ from serving import Running, running
 from tools import translations
 
 PORTUGUESE = {"Accept-Language": "pt-BR,pt;q=0.9,en;q=0.5"}
+TRIGGER = Trigger("dead", unsure=False, key_fingerprint=None)
 PLACES = re.compile(r"%\(\w+\)s|</?code>")
 
 
@@ -136,6 +139,21 @@ async def test_what_nobody_answers_is_a_page_for_browsers_and_json_for_programs(
     assert (program.status_code, program.json()["error"][: len(error)]) == (status, error)
     assert (page.status_code, erro in page.text, '<a class="button" href="/">' in page.text) == (status, True, True), page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (lambda: check_discard("sent"), "“entregue”"),
+        (lambda: check_retry("trigger", "superseded", TRIGGER, is_open=True, is_acknowledged=False), "“dispensado”"),
+        (lambda: check_retry("acknowledge", "dead", TRIGGER, is_open=False, is_acknowledged=True), "o reconhecimento dele"),
+        (lambda: check_retry("resolve", "dead", TRIGGER, is_open=False, is_acknowledged=True), "o disparo está recusado"),
+    ],
+)
+def test_what_cannot_be_done_to_a_delivery_is_said_without_a_word_of_english(refused: Callable[[], None], words: str) -> None:
+    with pytest.raises(NotPossibleError) as problem:
+        refused()
+    assert words in problem.value.said(say_in("pt-BR"))
 
 
 async def test_who_has_to_sign_in_is_told_so_in_the_same_language(url: str, tmp_path: Path) -> None:

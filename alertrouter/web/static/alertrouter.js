@@ -35,9 +35,24 @@ function showMoments(root) {
   }
 }
 
+// A page of ours, or null: it may be cut off half way, or a proxy may answer in our place.
 async function load(url) {
-  const answer = await fetch(url, { headers: { Accept: "text/html" } }).catch(() => null);
-  return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  try {
+    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const isOurs = page.getElementById("Main") !== null;
+    if ([401, 403].includes(answer.status) || (answer.status === 404 && isOurs)) leave();
+    return answer.ok && isOurs ? page : null;
+  } catch {
+    return null;
+  }
+}
+
+let isLeaving = false;
+
+function leave() { // the reader has to sign in again, or what is shown is there no more: the server says which
+  if (!isLeaving) location.reload();
+  isLeaving = true;
 }
 
 function dress(root) {
@@ -64,13 +79,14 @@ function searchAsYouType(field) {
 }
 
 // News: the server says when there is something new, and the page changes where it differs. What is in focus, open, chosen or
-// half typed stays so, because the parts that it is made of stay.
+// half typed stays so, because the parts that it is made of stay; so does a button that was opened, with what it says that it does.
 function isSame(one, other) {
   return one.nodeName === other.nodeName && (one.id ?? "") === (other.id ?? "");
 }
 
 function become(old, fresh) {
   if (old.isEqualNode(fresh)) return;
+  if (old.nodeType === Node.ELEMENT_NODE && old.matches("form details[open]")) return; // a finger may be on its way
   if (old.nodeType !== Node.ELEMENT_NODE) {
     old.nodeValue = fresh.nodeValue;
     return;
@@ -139,21 +155,22 @@ function follow(address) {
   }
   function takeAnyway() { // ages and countdowns go on, and a stream that was lost without a word is made up for
     wanted = `${wanted} `;
-    if (news.readyState === EventSource.CLOSED) listen();
     take();
   }
   function listen() {
+    news?.close();
     news = new EventSource(address);
     news.addEventListener("message", (event) => {
       clearTimeout(losing);
+      losing = null;
       wanted = event.data;
       if (shown === null) shown = main.dataset.version ?? wanted;
       if (notice.textContent) wanted = `${wanted} `;
       take();
     });
     news.addEventListener("error", () => { // most come back within three seconds
-      clearTimeout(losing);
-      losing = setTimeout(lose, 5000);
+      losing ??= setTimeout(lose, 5000);
+      if (news.readyState === EventSource.CLOSED) setTimeout(listen, 3000); // the browser has given up
     });
   }
   listen();
