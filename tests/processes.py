@@ -125,6 +125,8 @@ class Sandbox:
 class Router:
     """An alertrouter process that can be killed and started again on the same database."""
 
+    runbook = RUNBOOK
+
     def __init__(self, folder: Path, sandbox_url: str, database_url: str, **env: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -132,7 +134,7 @@ class Router:
         self._folder = folder
         runbooks = folder / "runbooks"
         runbooks.mkdir(exist_ok=True)
-        (runbooks / "service.md").write_text(RUNBOOK)
+        (runbooks / "service.md").write_text(self.runbook)
         config = folder / "alertrouter.yml"
         config.write_text(json.dumps({"targets": {name: {"routing_key": key} for name, key in KEYS.items()}}))
         self._env = {
