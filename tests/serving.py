@@ -81,6 +81,10 @@ class Running:
     async def rotate(self, routing: Routing) -> None:
         """Go on with another routing, as after a restart with another routing file."""
         self.service.files.playbook = replace(self.service.playbook, routing=routing)
+        worker = self.service.worker
+        before = worker.last_cycle.get("deliveries")
+        worker.poke()
+        await until(lambda: asyncio.sleep(0, worker.last_cycle.get("deliveries") != before))  # a claim by the old one has ended
 
     async def settled(self) -> list[dict[str, Any]]:
         """What PagerDuty received, once nothing that is due is left to do."""
