@@ -192,9 +192,8 @@ class Worker:
             return Sent(), False
         key = playbook.routing.routing_key(job.key_fingerprint) if job.key_fingerprint else None
         if key is None:
-            return Failed(
-                f"no routing key is configured that {delivery.target} could be sent with", warn=True, reached=False
-            ), False
+            why = f"no routing key is configured that {delivery.target} could be sent with"
+            return Failed(why, warn=True, reached=False), False
         ack_url = playbook.ack_url(delivery.incident_id, self._clock.now())
         event = paging.event(job, playbook.public_url, ack_url)
         outcome = await self._client.send(event, key, is_ours=lambda: self._holds(delivery, asked_at))

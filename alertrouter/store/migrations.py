@@ -29,10 +29,11 @@ def upgrade(engine: Engine) -> None:
 
     A schema that a newer version has made is left as it is: what is there, this version can use (docs/reliability.md).
     """
-    if not is_current(engine):
-        _run(engine, _upgrade)
-    elif _is_newer(found := _revision(engine)):
+    found = _revision(engine)
+    if _is_newer(found):
         _log.warning("a newer version has migrated the database", found=found, known=head())
+    elif found != head():
+        _run(engine, _upgrade)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
