@@ -3,8 +3,10 @@
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -32,6 +34,24 @@ class Noop:
         program = str(Path(__file__).with_name("noop.py"))
         self.process = Process([sys.executable, program, str(self.port)], {}, folder / "noop.log")
         wait_for("the no-op endpoint", lambda: httpx.get(self.url).status_code == 404)
+
+
+class Pages:
+    """When the sandbox received each dedup key first. It is asked for what is new once a second: more would be the load."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._url = f"{sandbox.url}/events"
+        self._since = 0
+        self._found: dict[str, float] = {}
+
+    def received(self) -> dict[str, float]:
+        """Seconds since 1970 by dedup key, a second from now."""
+        time.sleep(1)
+        answer = httpx.get(self._url, params={"since": self._since}).json()
+        for one in answer["events"]:
+            self._found.setdefault(one["event"]["dedup_key"], datetime.fromisoformat(one["received_at"]).timestamp())
+        self._since = answer["next"]
+        return self._found
 
 
 @contextmanager

@@ -6,12 +6,11 @@ page of the step, the timeline when the step was due.
 
 import sqlite3
 import time
-from datetime import datetime
 from pathlib import Path
 
 import load
 import parts
-from processes import Sandbox, wait_for
+from processes import wait_for
 from results import keep, quantiles, say
 
 TIMERS = 10_000
@@ -23,12 +22,13 @@ def main() -> None:
     with parts.folder() as folder, parts.routers(folder, "sqlite") as (routers, sandbox):
         router = routers["sqlite"]
         load.post_all(router.url + parts.WEBHOOK, [load.body(f"{n:08d}", 1) for n in range(TIMERS)], 16)
-        wait_for("the first pages", lambda: len(sandbox.events()) >= TIMERS, 300)
+        pages = parts.Pages(sandbox)
+        wait_for("the first pages", lambda: len(pages.received()) >= TIMERS, 300)
         router.process.stop()
         due = _set_timers(folder / "bench.db")
         router.start()
-        wait_for("every step's page", lambda: len(_steps(sandbox)) >= TIMERS, 180)
-        late = [at - due[incident] for incident, at in _steps(sandbox).items()]
+        wait_for("every step's page", lambda: len(_steps(pages)) >= TIMERS, 180)
+        late = [at - due[incident] for incident, at in _steps(pages).items()]
     figures = {"timers": TIMERS, "within, s": SPREAD_SECONDS, "late, ms": quantiles(late), "early": sum(one < 0 for one in late)}
     say(str(figures))
     keep("timers", figures)
@@ -45,10 +45,9 @@ def _set_timers(path: Path) -> dict[str, float]:
     return due
 
 
-def _steps(sandbox: Sandbox) -> dict[str, float]:
+def _steps(pages: parts.Pages) -> dict[str, float]:
     """When the page of each incident's step was received."""
-    keys = ((one["event"]["dedup_key"], one["received_at"]) for one in sandbox.events())
-    return {key.partition("/")[0]: datetime.fromisoformat(at).timestamp() for key, at in keys if "/" in key}
+    return {key.partition("/")[0]: at for key, at in pages.received().items() if "/" in key}
 
 
 if __name__ == "__main__":
