@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -100,9 +101,10 @@ def test_it_serves_as_nobody_with_nothing_to_write_to_but_data(container: str, t
         "alertrouter",
         "serve",
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as served:
+    said = tmp_path / "said.log"
+    with said.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as served:
         try:
-            assert _ready(port), served.stdout
+            assert _ready(port), said.read_text()
             assert (data / "alertrouter.db").stat().st_uid == 65532
         finally:
             served.terminate()
@@ -126,12 +128,13 @@ def test_nobody_can_write_anywhere_but_where_data_and_scratch_belong(container: 
 
 
 def _ready(port: int) -> bool:
-    until = time.monotonic() + 30
+    """Whether it is ready within a minute; it answers 503 until its worker has gone round once."""
+    until = time.monotonic() + 60
     while time.monotonic() < until:
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-        except httpx.TransportError:
-            time.sleep(0.2)
+        with suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{port}/readyz").is_success:
+                return True
+        time.sleep(0.2)
     return False
 
 
