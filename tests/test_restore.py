@@ -1,6 +1,7 @@
 """Going on from a backup: nobody is paged for what was due before, and everything later works."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -224,6 +225,19 @@ def test_a_damaged_database_is_put_aside(url: str, tmp_path: Path) -> None:
     code, said = db(url, "restore", str(copy), "--yes")
     assert (code, "nothing of it was due before now" in said) == (0, True)
     assert db(url, "backup", str(tmp_path / "other.db"))[0] == 0
+
+
+def test_what_root_restores_belongs_to_whom_it_belonged(url: str, tmp_path: Path) -> None:
+    live, copy = Path(url.removeprefix("sqlite:///")), tmp_path / "copy.db"
+    assert db(url, "backup", str(copy))[0] == 0
+    others = (65532, 65532) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(live, *others)
+    assert db(url, "restore", str(copy), "--yes")[0] == 0
+    assert (live.stat().st_uid, live.stat().st_gid) == others
+    os.chown(live.parent, *others)
+    live.unlink()
+    assert db(url, "restore", str(copy), "--yes")[0] == 0
+    assert (live.stat().st_uid, live.stat().st_gid) == others
 
 
 def test_postgres_has_its_own_tools_and_its_restored_database_is_marked(postgres_url: str) -> None:

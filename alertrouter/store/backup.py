@@ -55,9 +55,12 @@ def is_in_use(database: Path) -> bool:
 
 
 def put_in_place(new: Path, database: Path, now: datetime) -> Path | None:
-    """Let `new` be the database; where the one that was there has gone, None if there was none."""
+    """Let `new` be the database, with the owner of the one that was there; where that has gone, None if there was none."""
     aside = database.with_name(f"{database.name}.before-{now:%Y%m%dT%H%M%SZ}")
     had_one = database.exists()
+    owner = (database if had_one else database.parent).stat()
+    if os.geteuid() == 0:  # or the service, which has a user of its own, could not write to what root has restored
+        os.chown(new, owner.st_uid, owner.st_gid)
     for end in reversed(_BESIDE):
         if (old := database.with_name(database.name + end)).exists():
             old.rename(aside.with_name(aside.name + end))
