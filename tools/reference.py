@@ -26,6 +26,8 @@ from tools.stack.files import alertmanager
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 _MADE = "<!-- Made by `make reference`; edit the code that it names instead. -->\n\n"
+_WIDE = "---\nhide: [toc]\n---\n\n"
+"""A page whose one table wants the room of the contents, which would be empty."""
 
 
 def settings_page() -> str:
@@ -34,7 +36,7 @@ def settings_page() -> str:
         (f"`{settings.PREFIX}{name.upper()}`", _default(field.default), _sentences(settings.Settings)[name])
         for name, field in settings.Settings.model_fields.items()
     ]
-    return f"""# Settings
+    return f"""{_WIDE}# Settings
 
 {_MADE}Environment variables. Each is also read from the file that the same name with `_FILE` at its end names; setting both is
 an error. Durations are `90s`, `15m`, `1h30m`. A wrong value stops the start with one line that names the variable; `alertrouter
@@ -134,7 +136,7 @@ def metrics_page() -> str:
     """Every metric, from the registry that /metrics shows."""
     found = sorted(_families(), key=lambda one: one[0])
     rows = [(f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), text) for name, kind, labels, text in found]
-    return f"""# Metrics
+    return f"""{_WIDE}# Metrics
 
 {_MADE}At `/metrics`, for Prometheus; with several replicas, add counters up and take the maximum of gauges about the database.
 Labels are bounded: no alert's text is in them.
@@ -158,7 +160,7 @@ def _families() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
 def states_page() -> str:
     """What each event does in each state."""
     head, *rows = state_table.rows()
-    return f"""# What happens to an incident, and what PagerDuty is told
+    return f"""{_WIDE}# What happens to an incident, and what PagerDuty is told
 
 {_MADE}Each cell is what the state machine (`alertrouter.incidents.decide`) answered: the status after the event, and the events
 that PagerDuty is owed (`→`; `2` is a follow-up's key, `e1` that of step 1, the others are the incident's own). `·` is nothing at
