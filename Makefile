@@ -105,8 +105,9 @@ release: $(READY)
 	$(BIN)/hatchling build
 	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
 	PYTHON=$(PYTHON) deploy/try-wheel.sh dist/*.whl dist/.venv
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/alertrouter.cdx.json dist/.venv/bin/python
-	rm -r dist/.venv
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/hatchling version)\"/" pyproject.toml > dist/pyproject.toml
+	$(BIN)/cyclonedx-py environment --pyproject dist/pyproject.toml --output-reproducible -o dist/alertrouter.cdx.json dist/.venv/bin/python
+	rm -r dist/.venv dist/pyproject.toml
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 # What the end-to-end tests need from Debian; they are skipped, loudly, where it is absent.
