@@ -18,7 +18,7 @@ from alertrouter import settings
 from alertrouter.cli import app
 from alertrouter.durations import format_duration
 from alertrouter.routing_model import json_schema
-from tools import api_reference, state_table
+from tools import api_reference, state_picture, state_table
 from tools.dashboards.agent import AGENT
 from tools.dashboards.oncall import ONCALL
 from tools.stack.files import alertmanager
@@ -162,7 +162,12 @@ def states_page() -> str:
     head, *rows = state_table.rows()
     return f"""{_WIDE}# What happens to an incident, and what PagerDuty is told
 
-{_MADE}Each cell is what the state machine (`alertrouter.incidents.decide`) answered: the status after the event, and the events
+{_MADE}![The states, and what leads from one to another](../img/states.svg)
+
+*Held back* remembers whether somebody has it. The picture and the table are made by asking the code; the picture leaves out what
+changes no status.
+
+Each cell is what the state machine (`alertrouter.incidents.decide`) answered: the status after the event, and the events
 that PagerDuty is owed (`→`; `2` is a follow-up's key, `e1` that of step 1, the others are the incident's own). `·` is nothing at
 all, `409` a refusal. *Held* is not a status: every alert is over, and the resolve waits for `RESOLVE_HOLD`. The policy of the
 example has one step after 15 minutes, unless acknowledged. The rules behind it: [promises](../promises.md).
@@ -239,6 +244,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands_page,
     "reference/metrics.md": metrics_page,
     "reference/states.md": states_page,
+    "img/states.svg": state_picture.picture,
     "../deploy/kubernetes/components/monitoring/prometheusrule.yaml": prometheus_rule,
     "../deploy/compose/alertmanager.yml": composed_alertmanager,
     "../deploy/grafana/dashboards/oncall.json": ONCALL.to_json,
