@@ -41,6 +41,7 @@ bench: $(READY)
 	$(BENCH)/timers.py
 	$(BENCH)/storm.py
 	$(BENCH)/outage.py
+	$(BENCH)/overload.py
 	$(BENCH)/volume.py
 	$(BENCH)/weight.py
 	$(BENCH)/growth.py

@@ -50,6 +50,22 @@ def tell(changes: Sequence[Change], trace: str = "") -> None:
             _log.info(f"incident: {entry.kind.replace('_', ' ')}", **{**entry.detail, **facts, "severity": incident.severity})
 
 
+class OncePerSecond:
+    """For a line that would come thousands of times a second, when writing it would cost more than what it is about."""
+
+    def __init__(self) -> None:
+        self._next = float("-inf")
+        self._waiting = 0
+
+    def lines(self, now: float) -> int:
+        """How many lines the one that is to be written now stands for; 0 when none is. `now` in seconds since some moment."""
+        self._waiting += 1
+        if now < self._next:
+            return 0
+        times, self._waiting, self._next = self._waiting, 0, now + 1
+        return times
+
+
 class _Output:
     """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else."""
 

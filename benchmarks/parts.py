@@ -1,5 +1,6 @@
 """What is measured, as real processes on loopback: the no-op endpoint, and alertrouter on SQLite and on PostgreSQL."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -52,6 +53,12 @@ class Pages:
             self._found.setdefault(one["event"]["dedup_key"], datetime.fromisoformat(one["received_at"]).timestamp())
         self._since = answer["next"]
         return self._found
+
+
+def rss(router: Router) -> float:
+    """The memory that it holds, in MB."""
+    pages = int(Path(f"/proc/{router.process.popen.pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
 @contextmanager

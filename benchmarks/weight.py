@@ -24,11 +24,11 @@ def main() -> None:
     with parts.folder() as folder, parts.routers(folder, "sqlite") as (routers, _):
         router = routers["sqlite"]
         figures["ready after, s"] = round(sorted(_start(router) for _ in range(5))[2], 2)
-        figures["RSS at the start, MB"] = _rss(router)
+        figures["RSS at the start, MB"] = parts.rss(router)
         bodies, told, sizes = load.groups(folder), 0, []
         while told < given.notifications:
             told += load.run(router.url + parts.WEBHOOK, bodies, 16, 10, told).requests
-            sizes.append((told, _rss(router)))
+            sizes.append((told, parts.rss(router)))
         figures["RSS after so many notifications, MB"] = sizes[:: max(len(sizes) // 10, 1)] + sizes[-1:]
         router.process.stop()
         _copy(folder / "bench.db", TIMERS)
@@ -47,11 +47,6 @@ def _start(router: Router) -> float:
     began = time.perf_counter()
     router.start()
     return time.perf_counter() - began
-
-
-def _rss(router: Router) -> float:
-    pages = int(Path(f"/proc/{router.process.popen.pid}/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
 def _cpu(router: Router) -> float:

@@ -18,6 +18,7 @@ import structlog
 
 from alertrouter.clock import elapsed
 from alertrouter.store.database import Database, Transaction, UnavailableError, is_conflict, was_idle_for_too_long
+from alertrouter.store.room import Room
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,10 +27,7 @@ Handler = Callable[[Transaction, Sequence[Item]], Sequence[Result | Exception]]
 """Does the work of many items in one transaction. An exception in the results is that one item's answer."""
 
 ANSWER_SECONDS = 4.5
-_MOST_WAITING = 2000
-_MOST_BYTES_WAITING = 64 * 1024 * 1024
 _MOST_IN_BATCH = 256
-_MOST_BYTES_IN_BATCH = 8 * 1024 * 1024
 _TRIES = 5
 _anywhere: set[Callable[..., Sequence[Any]]] = set()
 _log = structlog.get_logger()
@@ -70,9 +68,14 @@ class Writer:
         self._database = database
         self.on_commit: Callable[[Transaction], None] = lambda _: None
         self._waiting: deque[_Job] = deque()
-        self._bytes = 0
+        self._room = Room()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    def check_room(self, size: int) -> None:
+        """Raise OverloadedError where a request of so many bytes would wait for too long."""
+        if not self._room.has(size):
+            raise OverloadedError("too much is waiting for the database")
 
     async def submit(
         self, handler: Handler[Item, Result], item: Item, *, seconds: float | None = ANSWER_SECONDS, size: int = 0
@@ -82,12 +85,11 @@ class Writer:
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
         """
-        if len(self._waiting) >= _MOST_WAITING or (size and self._bytes and self._bytes + size > _MOST_BYTES_WAITING):
-            raise OverloadedError("too much is waiting for the database")
+        self.check_room(size)
         until = math.inf if seconds is None else elapsed() + seconds
         job = _Job(handler, item, asyncio.get_running_loop().create_future(), size, until)
         self._waiting.append(job)
-        self._bytes += size
+        self._room.enter(size)
         self._arrived.set()
         try:
             async with asyncio.timeout(seconds):
@@ -110,7 +112,8 @@ class Writer:
                     self._answer(batch, await written)
                     raise
                 self._answer(batch, results)
-                self._bytes -= sum(job.size for job in batch)
+                for job in batch:
+                    self._room.leave(job.size)
 
     def close(self) -> None:
         """Wait for the thread to end."""
@@ -122,11 +125,11 @@ class Writer:
         left: list[_Job] = []
         size = 0
         handler = None
-        while self._waiting and len(batch) < _MOST_IN_BATCH and size < _MOST_BYTES_IN_BATCH:
+        while self._waiting and len(batch) < _MOST_IN_BATCH and size < self._room.batch:
             job = self._waiting.popleft()
             locks = job.handler not in _anywhere
             if job.answer.done():
-                self._bytes -= job.size
+                self._room.leave(job.size)
             elif locks and handler not in {None, job.handler}:
                 left.append(job)
             else:
@@ -145,6 +148,8 @@ class Writer:
                 job.answer.set_exception(result)
             else:
                 job.answer.set_result(result)
+        if len(transactions) == 1:
+            self._room.learn(sum(job.size for job in batch), transactions[0].seconds)
         for transaction in transactions:
             callbacks: list[Callable[[], None]] = [*transaction.after_commit, partial(self.on_commit, transaction)]
             for callback in callbacks:

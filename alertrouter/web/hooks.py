@@ -15,6 +15,7 @@ from alertrouter import telemetry, traces
 from alertrouter.alertmanager import MalformedError, Notification, parse
 from alertrouter.feedback import hear
 from alertrouter.intake import Arrival, receive
+from alertrouter.logs import OncePerSecond
 from alertrouter.pagerduty import webhooks
 from alertrouter.service import Service
 from alertrouter.settings import in_clear
@@ -29,6 +30,7 @@ _MOST_EVENT = 1024 * 1024
 _EVENT_SECONDS = 4.0
 """PagerDuty waits for five."""
 _log = structlog.get_logger()
+_overloaded = OncePerSecond()
 
 
 async def alertmanager(request: Request) -> Response:
@@ -57,6 +59,7 @@ async def alertmanager(request: Request) -> Response:
 
 async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
     try:
+        service.writer.check_room(len(body))
         notification = await _parse(body, source)
         if notification.unreadable and not notification.alerts:
             await service.writer.submit(unreadable.keep, notification)
@@ -112,5 +115,7 @@ async def _parse(body: bytes, source: str) -> Notification:
 
 def _refuse(status: int, source: str, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
     telemetry.count_refusal(status)
-    _log.warning("a notification was not accepted", status=status, source=source, why=why)
+    times = 1 if status != 503 else _overloaded.lines(time.monotonic())
+    if times:
+        _log.warning("a notification was not accepted", status=status, source=source, why=why, times=times)
     return error(status, why, headers)

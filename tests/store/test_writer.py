@@ -20,8 +20,10 @@ from alertrouter.incidents import Acknowledged
 from alertrouter.intake import Arrival, receive
 from alertrouter.pagerduty.webhooks import Webhook
 from alertrouter.store import database as database_module
+from alertrouter.store import room as room_module
 from alertrouter.store import writer as writer_module
 from alertrouter.store.database import Database, Transaction, UnavailableError
+from alertrouter.store.room import Room
 from alertrouter.store.writer import OverloadedError, Writer
 from processes import notification
 
@@ -129,8 +131,8 @@ def _backend(tx: Transaction, items: Sequence[None]) -> list[int]:
 async def test_more_bytes_than_there_is_room_for_are_refused_at_once_until_they_are_written(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_MOST_BYTES_WAITING", 100)
     async with writing(database_url) as (writer, _):
+        monkeypatch.setattr(writer, "_room", Room(batch=25))
         answers = await asyncio.gather(*(writer.submit(note, f"{n}", size=40) for n in range(4)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [int, int, OverloadedError, OverloadedError]
         await writer.submit(note, "one that is larger than all the room", size=1000)
@@ -140,8 +142,9 @@ async def test_more_bytes_than_there_is_room_for_are_refused_at_once_until_they_
 async def test_what_waits_is_committed_in_transactions_of_a_few_megabytes(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_MOST_BYTES_IN_BATCH", 100)
     async with writing(database_url) as (writer, _):
+        monkeypatch.setattr(room_module, "MOST_BYTES_IN_BATCH", 100)
+        monkeypatch.setattr(writer, "_room", Room(batch=100))
         assert await asyncio.gather(*(writer.submit(note, f"{n}", size=50) for n in range(5))) == [2, 2, 2, 2, 1]
 
 

@@ -11,6 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from alertrouter.logs import OncePerSecond
+from alertrouter.web import hooks
 from alertrouter.web import http as web_http
 from processes import notification
 from serving import Running, running, until
@@ -178,6 +180,24 @@ async def test_a_locked_database_is_503_within_five_seconds_and_the_retry_is_tak
             other.execute("ROLLBACK")
         other.close()
         assert (await router.post(notification())).status_code == 200
+
+
+async def test_what_would_wait_for_too_long_is_503_before_it_is_read_and_logged_once_a_second(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_overloaded", OncePerSecond())
+    async with running(url, tmp_path) as router:
+        room, waiting = router.service.writer._room, 1024**3
+        room.enter(waiting)
+        with capture_logs() as lines:
+            answers = [await router.http.post("/webhooks/alertmanager", content=b"{") for _ in range(20)]
+        room.leave(waiting)
+        assert {(answer.status_code, answer.json()["error"]) for answer in answers} == {
+            (503, "not stored, try again: too much is waiting for the database")
+        }
+        refused = [line for line in lines if line["event"] == "a notification was not accepted"]
+        assert 1 <= len(refused) < 10
+        assert (await router.http.post("/webhooks/alertmanager", content=b"{")).status_code == 400
 
 
 async def test_a_full_disk_is_503_and_the_retry_is_taken(sqlite_template: Path, tmp_path: Path) -> None:
