@@ -37,6 +37,7 @@ KNOWN_PORTS = {
 """Where the parts that are not ours listen, unless told otherwise."""
 ADDRESS = re.compile(r"\b([a-z][a-z0-9-]*):(\d{2,5})\b(?!\.)")
 OURS = ["alertrouter-0", "alertrouter-1", "agent-service", "sandbox"]
+BUILT = [service["image"] for service in SERVICES.values() if "build" in service]
 each = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -74,8 +75,16 @@ def test_images_are_pinned_or_built_here(name: str) -> None:
     if "build" in service:
         folder = COMPOSE.parent / service["build"]["context"]
         assert (folder / service["build"].get("dockerfile", "Dockerfile")).is_file()
-    else:
+    elif service["image"] not in BUILT:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z0-9]+)?$", service["image"]), service["image"]
+
+
+def test_an_image_is_built_once_and_before_whoever_runs_it() -> None:
+    """Two builds of one name at once fail in the engine."""
+    assert len(BUILT) == len(set(BUILT))
+    for name in ("alertrouter-0", "alertrouter-1"):
+        assert SERVICES[name]["image"] in BUILT
+        assert SERVICES[name]["pull_policy"] == "never"
 
 
 @each

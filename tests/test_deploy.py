@@ -89,6 +89,12 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert (checked.returncode, [line for line in checked.stderr.splitlines() if UNIT.name in line]) == (0, [])
 
 
+def test_the_unit_starts_with_a_flawed_runbook_and_with_a_database_whose_address_is_a_secret() -> None:
+    """`check` fails for a dead link in a runbook, for which no page may wait; what is set twice is refused."""
+    assert "ExecStartPre" not in UNIT.read_text()
+    assert f"{PREFIX}DATABASE_URL" not in UNIT.read_text()
+
+
 def test_the_forge_s_workflows_have_the_right_shape() -> None:
     workflows = [str(path) for path in (ROOT / ".github/workflows").glob("*.yml")]
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows]
