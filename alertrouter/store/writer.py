@@ -8,8 +8,9 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -72,20 +73,26 @@ class Writer:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
-    def check_room(self, size: int) -> None:
-        """Raise OverloadedError where a request of so many bytes would wait for too long."""
-        if not self._room.has(size):
-            raise OverloadedError("too much is waiting for the database")
+    @contextmanager
+    def room_for(self, size: int) -> Iterator[None]:
+        """Room for a request of so many bytes while it is read. Raises OverloadedError where it would wait for too long."""
+        self._check_room(size)
+        self._room.enter(size)
+        try:
+            yield
+        finally:
+            self._room.leave(size)
 
     async def submit(
         self, handler: Handler[Item, Result], item: Item, *, seconds: float | None = ANSWER_SECONDS, size: int = 0
     ) -> Result:
-        """The result for `item`, after the commit that holds it. `size` is how many bytes it came as.
+        """The result for `item`, after the commit that holds it. `size` is how many bytes it was posted as: under overload it is
+        refused for them.
 
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
         """
-        self.check_room(size)
+        self._check_room(size)
         until = math.inf if seconds is None else elapsed() + seconds
         job = _Job(handler, item, asyncio.get_running_loop().create_future(), size, until)
         self._waiting.append(job)
@@ -119,6 +126,10 @@ class Writer:
         """Wait for the thread to end."""
         self._thread.shutdown()
 
+    def _check_room(self, size: int) -> None:
+        if not self._room.has(size):
+            raise OverloadedError("too much is waiting for the database")
+
     def _take(self) -> list[_Job]:
         """What is written together: the first that waits, and what may share its transaction."""
         batch: list[_Job] = []
@@ -149,7 +160,8 @@ class Writer:
             else:
                 job.answer.set_result(result)
         if len(transactions) == 1:
-            self._room.learn(sum(job.size for job in batch), transactions[0].seconds)
+            done = (job.size for job, result in zip(batch, results, strict=True) if not isinstance(result, Exception))
+            self._room.learn(sum(done), transactions[0].seconds)
         for transaction in transactions:
             callbacks: list[Callable[[], None]] = [*transaction.after_commit, partial(self.on_commit, transaction)]
             for callback in callbacks:

@@ -23,9 +23,10 @@ async def change(request: Request) -> Response:
     if not is_authorised(request, in_clear(service.settings.webhook_tokens)):
         return _refuse(401, "a webhook token is wanted (ALERTROUTER_WEBHOOK_TOKENS)", {"WWW-Authenticate": "Bearer"})
     try:
-        posted = parse(await read_body(request, MOST_BYTES))
+        body = await read_body(request, MOST_BYTES)
+        posted = parse(body)
         target = _target(posted.target, service.playbook.routing)
-        number = await service.writer.submit(changes.keep, Arrival(posted, target))
+        number = await service.writer.submit(changes.keep, Arrival(posted, target), size=len(body))
     except MalformedChangeError as problem:
         return _refuse(400, str(problem))
     except (UnavailableError, OverloadedError) as problem:

@@ -59,10 +59,10 @@ async def alertmanager(request: Request) -> Response:
 
 async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
     try:
-        service.writer.check_room(len(body))
-        notification = await _parse(body, source)
+        with service.writer.room_for(len(body)):
+            notification = await _parse(body, source)
         if notification.unreadable and not notification.alerts:
-            await service.writer.submit(unreadable.keep, notification)
+            await service.writer.submit(unreadable.keep, notification, size=len(body))
             return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
         with traces.span("commit", alerts=len(notification.alerts)):
             ids = await service.writer.submit(receive, Arrival(notification, service.playbook, trace), size=len(body))

@@ -108,12 +108,50 @@ async def _later(writer: Writer, seconds: float) -> int:
         assert asyncio.get_running_loop().time() - started < 5.0
 
 
-async def test_more_than_can_wait_is_refused_at_once(database_url: str) -> None:
+async def test_more_than_can_wait_is_refused_at_once_and_what_the_service_itself_writes_is_not(database_url: str) -> None:
     async with writing(database_url) as (writer, _):
-        answers = await asyncio.gather(*(writer.submit(note, f"{n}") for n in range(2500)), return_exceptions=True)
+        posted = [writer.submit(note, f"{n}", size=1) for n in range(2500)]
+        answers = await asyncio.gather(*posted, writer.submit(note, "a record"), return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, OverloadedError)]
         assert len(refused) == 500
+        assert isinstance(answers[-1], int)
         assert all(isinstance(answer, int) for answer in answers if answer not in refused)
+
+
+async def test_room_is_given_back_whatever_becomes_of_a_request(database_url: str) -> None:
+    dice = random.Random(7)
+    async with writing(database_url) as (writer, _):
+        for turn in range(5):
+            given = [(f"{turn} {n}", dice.choice((None, 0.0, 4.5))) for n in range(60)] + [("bad", 4.5)]
+            tasks = [asyncio.create_task(writer.submit(note, text, size=10, seconds=until)) for text, until in given]
+            await asyncio.sleep(dice.choice((0, 0.001)))
+            for task in dice.sample(tasks, 20):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await writer.submit(note, "the last", size=1)
+        await asyncio.sleep(0)
+        assert (writer._room.jobs, writer._room.bytes) == (0, 0)
+
+
+async def test_what_was_too_late_to_be_written_does_not_make_the_batches_larger(url: str) -> None:
+    def note_after_a_lock(tx: Transaction, texts: Sequence[str]) -> list[int]:
+        time.sleep(0.5)
+        tx.check_in_time()
+        return note(tx, texts)
+
+    async with writing(url) as (writer, database):
+        before = writer._room.batch
+        with pytest.raises(UnavailableError):
+            await writer.submit(note_after_a_lock, "late", size=before, seconds=0.3)
+        await writer.submit(note, "after")
+        assert (written(database), writer._room.batch) == ({"after"}, before)
+
+
+async def test_what_is_being_read_has_its_room_too(database_url: str) -> None:
+    async with writing(database_url) as (writer, _):
+        with writer.room_for(1024**3), pytest.raises(OverloadedError):
+            await writer.submit(note, "another", size=1)
+        assert await writer.submit(note, "another", size=1) == 1
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(postgres: str, request: pytest.FixtureRequest) -> None:
@@ -134,7 +172,7 @@ async def test_more_bytes_than_there_is_room_for_are_refused_at_once_until_they_
     async with writing(database_url) as (writer, _):
         monkeypatch.setattr(writer, "_room", Room(batch=25))
         answers = await asyncio.gather(*(writer.submit(note, f"{n}", size=40) for n in range(4)), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [int, int, OverloadedError, OverloadedError]
+        assert [type(answer) for answer in answers] == [int, int, int, OverloadedError]
         await writer.submit(note, "one that is larger than all the room", size=1000)
         await asyncio.gather(*(writer.submit(note, f"again {n}", size=50) for n in range(2)))
 
