@@ -32,6 +32,7 @@ class Pruner:
             if not after:
                 break
             await asyncio.sleep(_PAUSE_SECONDS)
-        await self._writer.submit(prune_others, Wish(before))
+        while await self._writer.submit(prune_others, Wish(before)):
+            await asyncio.sleep(_PAUSE_SECONDS)
         if total:
             _log.info("incidents that are long over were forgotten", incidents=total)

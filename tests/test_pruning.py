@@ -83,6 +83,26 @@ async def test_what_was_merged_in_pagerduty_is_forgotten_in_time(database_url: s
             assert [row[0] for row in session.execute(text("SELECT pagerduty_id FROM pagerduty_merge"))] == ["P2"]
 
 
+async def test_unreadable_alerts_webhooks_and_changes_are_forgotten_a_few_at_a_time_too(
+    database_url: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(prune, "BATCH", 2)
+    async with running(database_url, tmp_path) as router:
+        await router.post({"groupKey": "g", "alerts": [{"status": "burning"}] * 7})
+        router.clock.pass_(days=100)
+        assert len(unreadable(router)) == 7
+        wish = prune.Wish(router.clock.now - timedelta(days=90))
+        assert await router.service.writer.submit(prune.prune_others, wish)
+        assert len(unreadable(router)) == 5
+        await Pruner(router.service.database, router.service.writer, timedelta(days=90)).prune()
+        assert unreadable(router) == []
+
+
+def unreadable(router: Running) -> list[int]:
+    with router.service.database.read() as session:
+        return [row[0] for row in session.execute(text("SELECT id FROM unreadable"))]
+
+
 async def test_the_command_forgets_at_once_and_says_how_many(database_url: str, tmp_path: Path) -> None:
     async with running(database_url, tmp_path) as router:
         router.clock.now = router.clock.now.replace(year=2020)

@@ -52,8 +52,8 @@ def prune(
     with database_errors():
         database = Database(settings.database_url)
         wish = store.Wish(database.read_now() - retention)
-        with database.transaction() as tx:
-            [expected] = store.count(tx, [wish])
+        with database.read() as session:
+            expected = store.count(session, wish)
         with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
             task = progress.add_task("incidents", total=expected)
             while True:
@@ -64,8 +64,10 @@ def prune(
                 if not after:
                     break
                 wish = store.Wish(wish.before, after)
-        with database.transaction() as tx:
-            store.prune_others(tx, [wish])
+        is_more = True
+        while is_more:
+            with database.transaction() as tx:
+                [is_more] = store.prune_others(tx, [wish])
         database.close()
     typer.echo(f"{total} incidents that were over for more than {format_duration(retention)} are forgotten")
 

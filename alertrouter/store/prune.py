@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, literal_column, select
+from sqlalchemy import BigInteger, bindparam, delete, exists, func, literal_column, select, type_coerce
 from sqlalchemy.sql import ClauseElement
+from sqlmodel import Session
 
 from alertrouter.incidents.ids import first_id
 from alertrouter.moments import to_micros
@@ -54,17 +55,16 @@ def prune(tx: Transaction, wishes: Sequence[Wish]) -> list[tuple[int, str]]:
     return [_prune(tx, wish) for wish in wishes]
 
 
-def prune_others(tx: Transaction, wishes: Sequence[Wish]) -> list[None]:
-    """Forget webhooks that were heard, merges, changes and unreadable alerts that are older."""
-    for wish in wishes:
-        for statement in _OTHERS:
-            tx.run(statement, [{"before": to_micros(wish.before)}])
-    return [None] * len(wishes)
+def prune_others(tx: Transaction, wishes: Sequence[Wish]) -> list[bool]:
+    """Forget webhooks that were heard, merges, changes and unreadable alerts that are older, at most 200 of each; whether there
+    may be more.
+    """
+    return [_prune_others(tx, to_micros(wish.before)) for wish in wishes]
 
 
-def count(tx: Transaction, wishes: Sequence[Wish]) -> list[int]:
-    """How many incidents there are to forget."""
-    return [int(tx.fetch(_count, **_bounds(wish))[0][0]) for wish in wishes]
+def count(session: Session, wish: Wish) -> int:
+    """How many incidents there are to forget, or a few more: those that something is owed for are not looked for."""
+    return int(session.connection().execute(_COUNT, _bounds(wish)).scalar_one())
 
 
 def _prune(tx: Transaction, wish: Wish) -> tuple[int, str]:
@@ -76,29 +76,19 @@ def _prune(tx: Transaction, wish: Wish) -> tuple[int, str]:
     return len(ids), ids[-1]
 
 
+def _prune_others(tx: Transaction, before: int) -> bool:
+    return max(tx.run_one(statement, before=before) for statement in _OTHERS) >= BATCH
+
+
 def _bounds(wish: Wish) -> dict[str, Any]:
     return {"after": wish.after, "until": first_id(wish.before), "before": to_micros(wish.before)}
 
 
-def _wanted() -> tuple[Any, ...]:
+def _select(_postgres: bool) -> ClauseElement:
     owed = select(_delivery.c.id).where(
         _delivery.c.incident_id == _incident.c.id, _delivery.c.state == literal_column("'pending'")
     )
-    return (
-        _incident.c.status == literal_column("'resolved'"),
-        _incident.c.id > bindparam("after"),
-        _incident.c.id < bindparam("until"),
-        _incident.c.resolved_at < bindparam("before"),
-        ~exists(owed),
-    )
-
-
-def _select(_postgres: bool) -> ClauseElement:
-    return select(_incident.c.id).where(*_wanted()).order_by(_incident.c.id).limit(BATCH)
-
-
-def _count(_postgres: bool) -> ClauseElement:
-    return select(func.count()).select_from(_incident).where(*_wanted())
+    return select(_incident.c.id).where(*_OVER, ~exists(owed)).order_by(_incident.c.id).limit(BATCH)
 
 
 def _forget(table: Any, column: str) -> Any:
@@ -110,10 +100,20 @@ def _forget(table: Any, column: str) -> Any:
 
 def _forget_older(table: Any, column: str) -> Any:
     def statement(_postgres: bool) -> ClauseElement:
-        return delete(table.__table__).where(table.__table__.c[column] < bindparam("before"))
+        key = table.__table__.primary_key.columns[0]
+        old = select(key).where(table.__table__.c[column] < bindparam("before")).limit(BATCH)
+        return delete(table.__table__).where(key.in_(old))
 
     return statement
 
 
+_OVER = (
+    _incident.c.status == literal_column("'resolved'"),
+    _incident.c.id > bindparam("after"),
+    _incident.c.id < bindparam("until"),
+    # the driver's own type, as everywhere in plain SQL
+    type_coerce(_incident.c.resolved_at, BigInteger) < bindparam("before"),
+)
+_COUNT = select(func.count()).select_from(_incident).where(*_OVER)
 _PARTS = [*(_forget(table, "incident_id") for table in _OF_INCIDENTS), _forget(IncidentRow, "id")]
 _OTHERS = [_forget_older(table, column) for table, column in _BY_TIME]
