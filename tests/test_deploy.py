@@ -112,3 +112,9 @@ def test_the_forge_s_workflows_have_the_right_shape() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert checked.returncode == 0, checked.stdout
+
+
+def test_the_forge_runs_the_actions_that_were_looked_at() -> None:
+    """A tag can be moved to another commit."""
+    used = [line for path in (ROOT / ".github/workflows").glob("*.yml") for line in re.findall(r"uses: (.*)", path.read_text())]
+    assert [line for line in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v[\d.]+", line)] == []
