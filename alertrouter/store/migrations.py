@@ -6,6 +6,7 @@ Alembic itself is imported when there is something to migrate: a start with a cu
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from alertrouter.bundled import bundled
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 _LOCK = 0x616C657274
 _ANY_TIME = "SET lock_timeout = 0; SET statement_timeout = 0"
+_BEGIN = {"postgresql": "BEGIN; SET LOCAL lock_timeout = '2s'", "sqlite": "BEGIN IMMEDIATE"}
+"""Whoever waits for a table that is long being read, as by pg_dump, keeps all others waiting who come after: not for long."""
+_PAUSE_SECONDS = 1.0
+_LOCKED = "55P03"
 _log = structlog.get_logger()
 
 
@@ -87,17 +93,27 @@ def _run(engine: Engine, work: Callable[[Config], None]) -> None:
     config.set_main_option("script_location", str(bundled("alembic")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(_ANY_TIME)
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        config.attributes["connection"] = connection
         try:
-            config.attributes["connection"] = connection
-            work(config)
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(_ANY_TIME)
+                connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            while not _is_done(connection, lambda: work(config)):
+                time.sleep(_PAUSE_SECONDS)
         finally:
-            _release(connection)
+            connection.invalidate()  # and with the session the lock, and what was not committed
 
 
-def _release(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
-        connection.invalidate()
+def _is_done(connection: Connection, work: Callable[[], None]) -> bool:
+    """Work in one transaction, so that who dies in between leaves nothing half done; False if a table was in use."""
+    connection.exec_driver_sql(_BEGIN[connection.dialect.name])
+    try:
+        work()
+    except OperationalError as problem:
+        if getattr(problem.orig, "sqlstate", None) != _LOCKED:
+            raise
+        connection.exec_driver_sql("ROLLBACK")
+        _log.warning("the database cannot be migrated yet: somebody has a table in use")
+        return False
+    connection.exec_driver_sql("COMMIT")
+    return True

@@ -95,6 +95,11 @@ class History:
         last = {event.key: event.action for event in self.heard if event.action != "acknowledge"}
         return {key for key, action in last.items() if action == "trigger"}
 
+    @cached_property
+    def closings(self) -> dict[str, float]:
+        """When each key was resolved in PagerDuty first."""
+        return {event.key: event.at for event in reversed(self.heard) if event.action == "resolve"}
+
     def drift(self, since: float, until: float) -> float:
         """How far the clock may have been set forward between two moments."""
         before = [offset for at, offset in self.clock if at <= since][-1:] or [0.0]
@@ -221,7 +226,17 @@ def _episode(history: History, episode: Episode, rows: Mapping[str, Owed]) -> It
         yield f"{episode.id}: no end was accepted for it"
     if episode.joined and f"{episode.id}/2" not in rows:
         yield f"{episode.id}: a new alert in an acknowledged incident did not page again"
+    yield from _hold(history, episode)
     yield from _steps(history, episode, rows, stayed)
+
+
+def _hold(history: History, episode: Episode) -> Iterator[str]:
+    """What still fires, or may again, is not resolved."""
+    ended = max((one.asked_at for one in episode.ends), default=float("inf"))
+    for key in sorted(episode.keys & history.closings.keys()):
+        at = history.closings[key]
+        if at - ended + history.drift(ended, at) < HOLD_SECONDS - SLACK:
+            yield f"{key}: was resolved {at - ended:.2f} s after its end was first told, {HOLD_SECONDS} are asked for"
 
 
 def _steps(history: History, episode: Episode, rows: Mapping[str, Owed], stayed: float) -> Iterator[str]:
@@ -234,6 +249,8 @@ def _steps(history: History, episode: Episode, rows: Mapping[str, Owed], stayed:
                 yield f"{name}: came {at - since.asked_at:.2f} s after it was first told, {STEP_SECONDS} are asked for"
     if stayed > STEP_SECONDS + PATIENCE and key not in rows:
         yield f"{key}: was not taken in {stayed:.0f} s"
+    elif stayed > STEP_SECONDS + PATIENCE and not history.openings.get(key):
+        yield f"{key}: was taken and did not page in {stayed:.0f} s"
 
 
 def _successions(history: History, story: Story, told: Sequence[Told]) -> Iterator[str]:
@@ -252,15 +269,14 @@ def _successions(history: History, story: Story, told: Sequence[Told]) -> Iterat
 def _lateness(history: History, episodes: Sequence[Episode]) -> dict[str, list[float]]:
     """Seconds from when something was accepted, or fell due, to when PagerDuty had it."""
     late: dict[str, list[float]] = {"page": [], "step": [], "resolve": []}
-    ended = {event.key: event.at for event in history.heard if event.action == "resolve"}
     for episode in episodes:
         opened, first = history.openings.get(episode.id), episode.first.answered_at
         if opened:
             late["page"].append(max(opened[0] - first, 0))
         for at in history.openings.get(f"{episode.id}/e1", ()):
             late["step"].append(max(at - first - STEP_SECONDS, 0))
-        if episode.ends and episode.id in ended:
-            late["resolve"].append(max(ended[episode.id] - episode.ends[-1].answered_at - HOLD_SECONDS, 0))
+        if episode.ends and episode.id in history.closings:
+            late["resolve"].append(max(history.closings[episode.id] - episode.ends[-1].answered_at - HOLD_SECONDS, 0))
     return {what: sorted(seconds) for what, seconds in late.items()}
 
 

@@ -102,6 +102,14 @@ BROKEN = {
     "its trigger is dead": replace(GOOD, owed=[*GOOD.owed, Owed("i", "trigger", "dead", 2)]),
     "opened 2 times": replace(GOOD, heard=[*GOOD.heard, Heard(99, "trigger", "i")]),
     "is still open": without(GOOD, lambda one: isinstance(one, Heard) and one.action == "resolve"),
+    "was resolved 1.00 s after its end": replace(
+        GOOD, heard=[*GOOD.heard[:3], *(Heard(72, "resolve", key) for key in ("i", "i/e1"))]
+    ),
+    "was taken and did not page in": replace(
+        GOOD,
+        heard=[one for one in GOOD.heard if one.key == "i"],
+        owed=[*GOOD.owed[:1], Owed("i/e1", "trigger", "superseded", 0), *GOOD.owed[2:]],
+    ),
     "its trigger came after its resolve": replace(GOOD, heard=[Heard(0, "resolve", "i"), *GOOD.heard]),
     "nothing that was accepted asks for it": replace(GOOD, heard=[*GOOD.heard, Heard(5, "trigger", "x")]),
     "2 of 3 acts were accepted": replace(GOOD, told=[GOOD.told[0], GOOD.told[2]]),

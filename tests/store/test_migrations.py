@@ -1,7 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 from sqlmodel import SQLModel
 
 from alertrouter.bundled import bundled
@@ -57,6 +63,51 @@ def test_revisions_are_numbers_that_count_up(database_url: str) -> None:
     assert not migrations.is_current(database.engine)
     names = [script.revision for script in ScriptDirectory(str(bundled("alembic"))).walk_revisions()]
     assert names[::-1] == [f"{number:04}" for number in range(1, len(names) + 1)]
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    address: str = request.getfixturevalue("empty_postgres_url")
+    return address
+
+
+def test_a_migration_that_breaks_off_leaves_nothing_half_done_and_is_done_by_the_next_start(empty_url: str) -> None:
+    class BrokenOffError(Exception):
+        pass
+
+    def break_off(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if "CREATE TABLE heartbeat" in statement:
+            raise BrokenOffError
+
+    database = Database(empty_url)
+    event.listen(database.engine, "before_cursor_execute", break_off)
+    with pytest.raises(BrokenOffError):
+        migrations.upgrade(database.engine)
+    event.remove(database.engine, "before_cursor_execute", break_off)
+    assert inspect(database.engine).get_table_names() == []
+    migrations.upgrade(database.engine)
+    assert migrations.is_current(database.engine)
+    database.close()
+
+
+def test_a_migration_that_waits_for_a_table_that_is_being_read_keeps_nobody_else_from_it(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(postgres_url) as reader:
+        reader.execute("SELECT count(*) FROM delivery")  # as pg_dump does: it holds on to the table to its end
+        migrating = threads.submit(migrations.downgrade, database.engine, "0014")
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
+                pass
+            other.execute("SET lock_timeout = '60s'")
+            other.execute("SELECT count(*) FROM delivery")
+        assert not migrating.done()
+        reader.rollback()
+        migrating.result(60)
+    assert not migrations.is_current(database.engine)
     database.close()
 
 
