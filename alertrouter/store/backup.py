@@ -60,7 +60,7 @@ def put_in_place(new: Path, database: Path, now: datetime) -> Path | None:
     had_one = database.exists()
     owner = (database if had_one else database.parent).stat()
     if os.geteuid() == 0:  # or the service, which has a user of its own, could not write to what root has restored
-        os.chown(new, owner.st_uid, owner.st_gid)
+        os.chown(new, owner.st_uid, owner.st_gid, follow_symlinks=False)
     for end in reversed(_BESIDE):
         if (old := database.with_name(database.name + end)).exists():
             old.rename(aside.with_name(aside.name + end))
