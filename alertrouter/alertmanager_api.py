@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from alertrouter.pagerduty.text import one_line
+
 _ALL = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
 
 
@@ -41,12 +43,12 @@ async def look(http: httpx.AsyncClient, url: str, seconds: float = 10.0) -> Look
             status = await _get(http, f"{url}/api/v2/status", {})
             alerts = await _get(http, f"{url}/api/v2/alerts", _ALL)
             silences = await _get(http, f"{url}/api/v2/silences", {})
-        known = {one["id"]: Silence(str(one.get("createdBy", "")), _time(one["endsAt"])) for one in silences}
+        known = {one["id"]: Silence(one_line(one.get("createdBy")), _time(one["endsAt"])) for one in silences}
         held = {one["fingerprint"]: _silence(one["status"].get("silencedBy") or (), known) for one in alerts}
         return Look(_time(status["uptime"]), held)
     except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as problem:
         raise CannotLookError(f"it cannot be reached: {type(problem).__name__}") from None
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         raise CannotLookError("it did not answer as Alertmanager does") from None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alertrouter.alertmanager_api import Look
+from alertrouter.alertmanager_api import CannotLookError, Look, look
 from alertrouter.holding import Held
 from alertrouter.inventory import Inventory, Seen, _compare
 from alertrouter.pagerduty.events import silence_url
@@ -39,6 +39,31 @@ async def test_a_list_from_before_a_notification_closes_nothing(database_url: st
             await router.post(notification("B", group="g"))
         await router.service.writer.submit(_compare, Seen("default", [nothing], before))
         assert await statuses(router) == ["triggered" if is_older else "resolved"]
+
+
+@pytest.mark.parametrize(
+    ("silences", "by"),
+    [
+        (b'[{"id": "s", "createdBy": "A\\u0000na \\ud800", "endsAt": "2026-11-23T05:00:00Z"}]', "A na"),
+        (b'[{"id": "s", "createdBy": "Ana", "endsAt": "0001-01-01T00:00:00+14:00"}]', None),
+        (b"[" * 100_000, None),
+    ],
+)
+async def test_what_a_database_or_a_calendar_cannot_hold_stops_no_comparison(silences: bytes, by: str | None) -> None:
+    given = {
+        "status": b'{"uptime": "2026-11-23T03:00:00Z"}',
+        "alerts": b'[{"fingerprint": "a", "status": {"silencedBy": ["s"]}}]',
+        "silences": silences,
+    }
+    answers = httpx.MockTransport(lambda request: httpx.Response(200, content=given[request.url.path.rpartition("/")[2]]))
+    async with httpx.AsyncClient(transport=answers) as http:
+        if by is None:
+            with pytest.raises(CannotLookError):
+                await look(http, "http://am")
+            return
+        silence = (await look(http, "http://am")).alerts["a"]
+    assert silence is not None
+    assert silence.by == by
 
 
 async def test_an_alertmanager_that_cannot_be_asked_keeps_nobody_from_the_next(url: str, tmp_path: Path) -> None:

@@ -3,22 +3,26 @@
 `make test` tries some; `make fuzz` tries for minutes.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from fuzz.mutation import like
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from alertrouter import alertmanager, changes
+from alertrouter import alertmanager, alertmanager_api, changes
 from alertrouter.durations import format_duration, parse_duration
 from alertrouter.pagerduty import webhooks
 from alertrouter.pagerduty.outcomes import classify
+from alertrouter.pagerduty.rest import CannotAskError, RestClient
 from alertrouter.routing import parse_matcher
 from alertrouter.routing_file import RoutingFileError, read_routing
 from alertrouter.runbooks import commands, parse, render, rules, search
@@ -44,6 +48,18 @@ WEBHOOK = (
 )
 CHANGE = b'{"summary": "deploy 1.2", "target": "oncall", "links": [{"href": "http://x"}], "details": {"a": [1, {"b": 2}]}}'
 ANSWER = b'{"status": "invalid event", "message": "Event object is invalid", "errors": ["\'payload.severity\' is invalid"]}'
+
+HELD = {
+    "status": b'{"uptime": "2026-11-23T03:00:00.000Z", "cluster": {"status": "ready", "peers": []}}',
+    "alerts": b'[{"fingerprint": "a1", "labels": {"a": "b"}, "status": {"state": "suppressed", "silencedBy": ["s1"]}}]',
+    "silences": b'[{"id": "s1", "createdBy": "Ana", "endsAt": "2026-11-23T05:00:00.000Z", "status": {"state": "active"}}]',
+}
+INCIDENTS = [
+    b'{"incidents": [{"id": "Q1", "status": "resolved", "last_status_change_by": {"summary": "Ana"}, "resolve_reason": null}]}',
+    b'{"incident": {"id": "Q1", "status": "resolved", "resolve_reason": '
+    b'{"type": "merge_resolve_reason", "incident": {"id": "Q2"}}}}',
+    b'{"alerts": [{"id": "A1", "alert_key": "k"}], "more": true}',
+]
 
 
 def decoded(data: bytes) -> str:
@@ -97,6 +113,32 @@ def answer(data: bytes) -> None:
         classify(status, data, data.decode("latin-1"))
 
 
+def alertmanagers_list(data: bytes) -> None:
+    async def look(kind: str) -> alertmanager_api.Look:
+        given = {**HELD, kind: data}
+        answers = httpx.MockTransport(lambda request: httpx.Response(200, content=given[request.url.path.rpartition("/")[2]]))
+        async with httpx.AsyncClient(transport=answers) as http:
+            return await alertmanager_api.look(http, "http://am")
+
+    for kind in HELD:
+        with suppress(alertmanager_api.CannotLookError):
+            for silence in asyncio.run(look(kind)).alerts.values():
+                assert silence is None or silence.by.isprintable()  # it goes into the database
+
+
+def pagerdutys_incidents(data: bytes) -> None:
+    async def ask() -> None:
+        client = RestClient("http://pd", SecretStr("token"))
+        await client.aclose()
+        answers = httpx.MockTransport(lambda _: httpx.Response(200, content=data))
+        async with httpx.AsyncClient(transport=answers, base_url="http://pd") as client._http:
+            for question in (client.incidents_with, client.merged_into, client.keys_of):
+                with suppress(CannotAskError):
+                    msgspec.json.encode(await question("k"))
+
+    asyncio.run(ask())
+
+
 @dataclass(frozen=True)
 class Parser:
     """What takes foreign bytes, what it may raise, and what it is meant for."""
@@ -110,6 +152,8 @@ PARSERS = {
     "notifications": Parser(notification, (alertmanager.MalformedError,), PAYLOADS),
     "PagerDuty's webhooks": Parser(signed_webhook, (webhooks.UnreadableWebhookError,), [WEBHOOK]),
     "PagerDuty's answers": Parser(answer, (), [ANSWER, b"17", b"Mon, 23 Nov 2026 03:00:00 GMT"]),
+    "PagerDuty's incidents": Parser(pagerdutys_incidents, (), INCIDENTS),
+    "Alertmanager's list": Parser(alertmanagers_list, (), list(HELD.values())),
     "changes": Parser(changes.parse, (changes.MalformedChangeError,), [CHANGE]),
     "runbooks": Parser(runbook, (), RUNBOOKS),
     "rules": Parser(rule_file, (rules.RulesError,), RULES),
