@@ -17,9 +17,9 @@ from alertrouter.pagerduty.outcomes import backoff
 from alertrouter.planning import Playbook
 from alertrouter.rounds import repeat
 from alertrouter.store import fallback, incidents, queries
-from alertrouter.store.database import Database, Transaction
+from alertrouter.store.database import Database, Transaction, UnavailableError
 from alertrouter.store.fallback import Notice
-from alertrouter.store.writer import Writer
+from alertrouter.store.writer import OverloadedError, Writer
 
 LOOK_EVERY = timedelta(seconds=10)
 SEND_SECONDS = 45.0
@@ -144,7 +144,12 @@ class Fallback:
             _log.info("a page went other ways", incident=notice.state.incident.id, ways=self._ways.kinds(attempt.took))
         if attempt.failed:
             _log.error("the fallback failed", incident=notice.state.incident.id, ways=self._ways.kinds(attempt.failed))
-        await self._writer.submit(_record, attempt)
+        while True:  # what is not recorded would be sent again when the lease ends
+            try:
+                await self._writer.submit(_record, attempt)
+                return
+            except (UnavailableError, OverloadedError):
+                await asyncio.sleep(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from alertrouter.escalation import Step
 from alertrouter.fallback import Fallback, Ways
 from alertrouter.pagerduty.outcomes import Limited
 from alertrouter.settings import in_clear
+from alertrouter.store.database import UnavailableError
+from alertrouter.store.writer import Writer
 from processes import notification
 from serving import TARGETS, Running, serve, until
 
@@ -87,6 +89,27 @@ async def test_slow_ways_do_not_outlast_the_leases_of_many(database_url: str, tm
         slow.may_end.set()
         await looking
         assert len(receiver.taken) == 3
+
+
+async def test_what_went_other_ways_is_recorded_however_long_the_database_is_away(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, refused = Writer.submit, list[Any]()
+
+    async def away(self: Writer, handler: Any, item: Any, **given: Any) -> Any:
+        if handler is alertrouter.fallback._record and not refused:
+            refused.append(item)
+            raise UnavailableError("the database is away")
+        return await submit(self, handler, item, **given)
+
+    async with falling_back(url, tmp_path) as (router, receiver, fallback):
+        await opened(router)
+        router.clock.pass_(minutes=3)
+        monkeypatch.setattr(Writer, "submit", away)
+        await fallback.look()
+        router.clock.pass_(minutes=10)
+        await fallback.look()
+        assert (len(refused), len(receiver.taken)) == (1, 1)
 
 
 async def _is_tried_as_time_passes(router: Running, incident: str) -> bool:
