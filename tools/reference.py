@@ -12,6 +12,7 @@ import typer
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from typer.cli import get_docs_for_click
+from typer.core import TyperGroup
 
 import alertrouter.service  # noqa: F401 - its modules bring their metrics with them
 from alertrouter import settings
@@ -123,13 +124,22 @@ def _json_default(value: object) -> str:
 def commands_page() -> str:
     """Every command, as its `--help` says."""
     root = typer.main.get_command(app)
-    said = get_docs_for_click(obj=root, ctx=typer.Context(root, info_name="alertrouter"), name="alertrouter")
+    context = typer.Context(root, info_name="alertrouter")
+    _say_it_whole(root, context)
+    said = get_docs_for_click(obj=root, ctx=context, name="alertrouter")
     said = said.partition("\n")[2].replace("alertrouter.cli", "alertrouter").rstrip()
     return f"""# Commands
 
 {_MADE}A command that fails ends with 1, one that is called wrongly with 2; what is wrong is one line on standard error.
 {said}
 """
+
+
+def _say_it_whole(command: Any, context: typer.Context) -> None:
+    """Give a command and those below it what lists say of them: without, they cut the sentence off."""
+    command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+    for name in command.list_commands(context) if isinstance(command, TyperGroup) else ():
+        _say_it_whole(command.get_command(context, name), context)
 
 
 def metrics_page() -> str:
