@@ -1,11 +1,14 @@
 """The docs say what the code says."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from processes import debian
 from tools.reference import PAGES
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +35,19 @@ def test_every_dependency_has_a_reason_in_the_readme() -> None:
     table = (ROOT / "README.md").read_text().partition("## What it stands on")[2].partition("\n## ")[0].lower()
     names = {re.split(r"[^\w.-]", one)[0].removesuffix("-sdk").partition("-exporter")[0] for one in wanted}
     assert {name for name in names if name.lower() not in table} == set()
+
+
+@pytest.mark.parametrize("page", ["start.md", "pt/inicio.md", "howto/moving-over.md"])
+def test_what_a_page_says_to_put_into_alertmanager_is_taken_there(page: str, tmp_path: Path) -> None:
+    *_, block = re.findall(r"^```yaml\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+    shown = yaml.safe_load(block)
+    config = (
+        shown if "route" in shown else {"route": {"receiver": "alertrouter", **shown}, "receivers": [{"name": "alertrouter"}]}
+    )
+    (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    command = [debian("amtool"), "check-config", str(tmp_path / "alertmanager.yml")]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("path", [path.relative_to(ROOT).as_posix() for path in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]])
