@@ -5,7 +5,8 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -47,33 +48,60 @@ def incident_id(request: Request) -> str:
     return given
 
 
+@dataclass(eq=False, slots=True)
+class _Body:
+    chunks: list[bytes] = field(default_factory=list)
+    size: int = 0
+    is_given_up: bool = False
+
+
 class _Arriving:
-    """How many bytes the bodies have that are being read just now."""
+    """The bodies that are being read just now, in the order in which they began, and how many bytes of them are here."""
 
     most = 256 * 1024 * 1024
     size = 0
+    bodies: ClassVar[dict[_Body, None]] = {}
 
 
 async def read_body(request: Request, most: int, setting: str = "") -> bytes:
     """The body; 413 as soon as it is longer than `most` bytes, naming the setting that says so.
 
-    503 where all bodies together that are just arriving would take too much memory.
+    503 for those that have been arriving for the longest, where all together would take too much memory: whoever sends slowly
+    keeps nobody else out.
     """
-    chunks = []
-    size = 0
+    body = _Body()
+    _Arriving.bodies[body] = None
     try:
         async for chunk in request.stream():
-            size += len(chunk)
-            _Arriving.size += len(chunk)
-            if size > most:
+            if body.size + len(chunk) > most:
                 where = f" ({setting})" if setting else ""
                 raise Refusal(413, "the body is larger than %(most)s bytes%(where)s", most=most, where=where)
-            if _Arriving.size > max(_Arriving.most, most):
-                raise Refusal(503, "not stored, try again: too much arrives at once")
-            chunks.append(chunk)
-        return b"".join(chunks)
+            if not body.is_given_up:
+                _take(body, chunk, max(_Arriving.most, most))
+            if body.is_given_up:
+                break
+        if body.is_given_up:
+            raise Refusal(503, "not stored, try again: too much arrives at once")
+        return b"".join(body.chunks)
     finally:
-        _Arriving.size -= size
+        _give_up(body)
+
+
+def _take(body: _Body, chunk: bytes, most: int) -> None:
+    body.chunks.append(chunk)
+    body.size += len(chunk)
+    _Arriving.size += len(chunk)
+    while _Arriving.size > most:
+        _give_up(next(iter(_Arriving.bodies)))
+
+
+def _give_up(body: _Body) -> None:
+    """Its memory is free, whenever its sender comes to hear of it."""
+    if not body.is_given_up:
+        del _Arriving.bodies[body]
+        _Arriving.size -= body.size
+        body.chunks.clear()
+        body.is_given_up = True
 
 
 def has_hung_up(request: Request) -> bool:
