@@ -46,11 +46,12 @@ class Other:
 
     async def ended(self) -> bytes:
         """What the server said before it ended the connection."""
+        said = b""
         async with asyncio.timeout(20):
-            try:
-                return await self.reader.read()
-            except ConnectionError:
-                return b""
+            with contextlib.suppress(ConnectionError):
+                while some := await self.reader.read(65536):
+                    said += some
+        return said
 
     async def answer(self) -> bytes:
         """The next answer's status line."""

@@ -40,11 +40,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event that PagerDuty took, with whatever answer."""
+    """An event that PagerDuty took, with whatever answer; `to` tells the integration from others."""
 
     at: float
     action: str
     key: str
+    to: str = "oncall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,14 @@ def _pagerduty(history: History, episodes: Sequence[Episode]) -> Iterator[str]:
             yield f"{key}: was paged, and nothing that was accepted asks for it"
     for key in history.still_open:
         yield f"{key}: is still open"
+    places: dict[str, set[str]] = defaultdict(set)
+    for event in history.heard:
+        places[event.key].add(event.to)
+    for key, where in places.items():
+        if len(where) > 1:
+            yield f"{key}: went to several integrations, {', '.join(sorted(where))}"
+        elif "/e" in key and where == places.get(key.partition("/")[0]):
+            yield f"{key}: went to where the incident itself is paged"
     over: set[str] = set()
     for event in history.heard:
         if event.action == "resolve":

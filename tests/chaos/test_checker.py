@@ -22,9 +22,9 @@ GOOD = History(
     heard=[
         Heard(0.2, "trigger", "i"),
         Heard(0.3, "trigger", "i"),  # an answer was lost
-        Heard(4.1, "trigger", "i/e1"),
+        Heard(4.1, "trigger", "i/e1", "engineering"),
         Heard(73.2, "resolve", "i"),
-        Heard(73.2, "resolve", "i/e1"),
+        Heard(73.2, "resolve", "i/e1", "engineering"),
     ],
     owed=[
         Owed("i", "trigger", "sent", 2),
@@ -110,6 +110,8 @@ BROKEN = {
         heard=[one for one in GOOD.heard if one.key == "i"],
         owed=[*GOOD.owed[:1], Owed("i/e1", "trigger", "superseded", 0), *GOOD.owed[2:]],
     ),
+    "went to several integrations": replace(GOOD, heard=[*GOOD.heard[:-1], Heard(73.2, "resolve", "i/e1", "oncall")]),
+    "went to where the incident itself is paged": replace(GOOD, heard=[replace(one, to="oncall") for one in GOOD.heard]),
     "its trigger came after its resolve": replace(GOOD, heard=[Heard(0, "resolve", "i"), *GOOD.heard]),
     "nothing that was accepted asks for it": replace(GOOD, heard=[*GOOD.heard, Heard(5, "trigger", "x")]),
     "2 of 3 acts were accepted": replace(GOOD, told=[GOOD.told[0], GOOD.told[2]]),

@@ -121,7 +121,12 @@ class World:
         found = self._http.get(f"{self.sandbox.url}/events", params={"since": self._next}).json()
         self._next = found["next"]
         self.heard += [
-            Heard(datetime.fromisoformat(one["received_at"]).timestamp(), one["event"]["event_action"], one["event"]["dedup_key"])
+            Heard(
+                datetime.fromisoformat(one["received_at"]).timestamp(),
+                one["event"]["event_action"],
+                one["event"]["dedup_key"],
+                one["routing_key"],
+            )
             for one in found["events"]
             if not one["errors"] and one["fault"] in _ACCEPTING
         ]
