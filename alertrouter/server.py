@@ -1,6 +1,7 @@
 """Running an application with uvicorn, as Alertmanager and a graceful stop need it."""
 
 import gc
+import resource
 import signal
 import sys
 from types import FrameType
@@ -38,12 +39,19 @@ def run(web: uvicorn.Server) -> None:
     """Serve until SIGTERM or SIGINT, and exit with 0: being asked to stop is no failure. 1 if the start failed."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stopped)  # uvicorn raises the signal again when it has stopped
+    _leave_no_core()
     gc.collect()
     gc.freeze()  # modules and tables stay to the end and need no looking at
     gc.set_threshold(_COLLECT_AFTER)
     web.run()
     if not web.started:
         sys.exit(1)
+
+
+def _leave_no_core() -> None:
+    """The memory of a process that crashes is not written to a disk: it holds every secret."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _stopped(_number: int, _frame: FrameType | None) -> None:

@@ -8,6 +8,8 @@ import hashlib
 import hmac
 import json
 import logging
+import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from alertrouter.routing_file import read_routing
 from alertrouter.settings import _SECRETS, load_settings
 from alertrouter.store.writer import Writer
 from alertrouter.web.app import create_app
-from processes import notification
+from processes import Router, ending, notification
 from serving import Running, running, serve, until
 
 MARK = "canary"
@@ -194,6 +196,19 @@ async def test_no_secret_comes_out_anywhere(
     for text in [*answers, logged]:
         leaked = next((text.index(one) for one in SHOWN if one in text), None)
         assert leaked is None, text[max(leaked - 600, 0) : leaked + 60]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_crashes_writes_no_memory_to_a_disk(url: str, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        router = Router(tmp_path, "http://127.0.0.1:9", url)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    with ending(router):
+        limits = Path(f"/proc/{router.process.popen.pid}/limits").read_text()
+    assert [line.split()[4] for line in limits.splitlines() if line.startswith("Max core file size")] == ["0"]
 
 
 WRONG: dict[str, str] = {
