@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,11 +29,24 @@ def fill(address: str, past: int, first: int = 1) -> None:
             names = [name for name in rows[0] if not (name == "id" and table in {"timeline", "delivery"})]
             copies = (_copied(row, number, key, table) for number in range(first, past + 1) for row in rows)
             insert(table, names, ([copy[name] for name in names] for copy in copies))
+    settle(address)
+
+
+def settle(address: str) -> None:
+    """Bring statistics up to date and what was written to the disk, as the database does by itself some time later."""
+    if address.startswith("sqlite"):
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"), timeout=60)) as lite:
+            lite.execute("ANALYZE")
+            lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
 
 
 @contextmanager
 def _opened(address: str) -> Iterator[tuple[Callable[[str], list[Row]], Insert]]:
-    """How to read rows from this database and how to write many; its statistics are up to date afterwards."""
+    """How to read rows from this database and how to write many."""
     if address.startswith("sqlite"):
         lite = sqlite3.connect(address.removeprefix("sqlite:///"), timeout=60)
         lite.row_factory = sqlite3.Row
@@ -43,7 +56,6 @@ def _opened(address: str) -> Iterator[tuple[Callable[[str], list[Row]], Insert]]
 
         yield lambda sql: [dict(row) for row in lite.execute(sql)], executemany
         lite.commit()
-        lite.execute("ANALYZE")
         lite.close()
         return
     with psycopg.connect(address, row_factory=dict_row, autocommit=True) as connection:
@@ -54,7 +66,6 @@ def _opened(address: str) -> Iterator[tuple[Callable[[str], list[Row]], Insert]]
                     out.write_row(row)
 
         yield lambda sql: connection.execute(sql).fetchall(), copy  # type: ignore[arg-type]
-        connection.execute("VACUUM ANALYZE")
 
 
 def _copied(row: Row, number: int, key: str, table: str) -> Row:
