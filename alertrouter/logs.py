@@ -1,5 +1,6 @@
 """Logs: one line for each thing that happened, none for each look whether something did."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -67,7 +68,14 @@ class OncePerSecond:
 
 
 class _Output:
-    """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else."""
+    """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else.
+
+    The event loop flushes once in a turn, not for each line: whoever flushes lets go of the interpreter, and waits for up to
+    5 ms to get it back from a writer that is busy.
+    """
+
+    def __init__(self) -> None:
+        self._flushed_by: asyncio.AbstractEventLoop | None = None
 
     def write(self, text: str) -> None:
         """Write, if that can be done."""
@@ -75,7 +83,18 @@ class _Output:
             sys.stdout.write(text)
 
     def flush(self) -> None:
-        """Flush, if that can be done."""
+        """Flush, if that can be done: at the end of the event loop's turn, or now where there is none."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._flush()
+            return
+        if self._flushed_by is not loop:
+            self._flushed_by = loop
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushed_by = None
         with suppress(OSError, ValueError):
             sys.stdout.flush()
 
