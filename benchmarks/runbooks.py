@@ -60,13 +60,9 @@ If not resolved in 15 min, escalate to engineering
 
 def main() -> None:
     """Measure and print."""
-    alerts = [f"KubeThing{number}Down" for number in range(FILES)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, alert in enumerate(alerts):
-            component = folder / f"component-{number % 20}"
-            component.mkdir(exist_ok=True)
-            (component / f"{alert}.md").write_text(TEXT.format(alert=alert))
+        alerts = write(folder)
         size = sum(file.stat().st_size for file in folder.rglob("*.md"))
         sys.stdout.write(f"{FILES} files, {size / 1024:.0f} KiB\n")
         library = Library([folder])
@@ -82,6 +78,16 @@ def main() -> None:
         _print("an event's first steps", _best(lambda: first_steps(text, values, 6000), 20))
         rules = [Rule(alert, "r.yml", 1, "sum by (namespace, pod) (x) > 0", {}, {}) for alert in alerts]
         _print("lint against 500 rules", _best(lambda: lint(library.shelf.documents, index, World(rules)), 3))
+
+
+def write(folder: Path) -> list[str]:
+    """Write the runbooks; the alerts that they are for."""
+    alerts = [f"KubeThing{number}Down" for number in range(FILES)]
+    for number, alert in enumerate(alerts):
+        component = folder / f"component-{number % 20}"
+        component.mkdir(exist_ok=True)
+        (component / f"{alert}.md").write_text(TEXT.format(alert=alert))
+    return alerts
 
 
 def _edit(file: Path, library: Library) -> None:
