@@ -207,7 +207,7 @@ def _target(base: str, href: object) -> str:
 
 def to_markdown(section_text: str, values: Values) -> str:
     """The section's own markdown with its commands filled in; a value that would add lines leaves its command as it was."""
-    starts = [0, *(match.end() for match in re.finditer("\n", section_text))]
+    starts = [0, *(match.end() for match in re.finditer(r"\r\n?|\n", section_text)), len(section_text)]
     done, at = [], 0
     for token, line in places(parse_tokens(section_text), 0):
         if token.type not in {"fence", "code_block", "code_inline"}:

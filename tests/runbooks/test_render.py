@@ -161,6 +161,8 @@ def test_any_section_is_shown_without_a_tag_of_its_own(text: str, value: str) ->
         ("```sh\nls <pod>\n```\nls <pod>\n", "```sh\nls p\n```\nls <pod>\n"),
         ("- x\n\n      ls <pod>\n", "- x\n\n      ls p\n"),
         ("`ls <gone>`", "`ls <gone>`"),
+        ("a\r```sh\rls <pod>\r```", "a\r```sh\rls p\r```"),  # lines as old Macs end them
+        ("a\n```", "a\n```"),  # a block that somebody is about to write
     ],
 )
 def test_markdown_is_filled_in_its_commands_alone(text: str, filled: str) -> None:
