@@ -19,9 +19,9 @@ Insert = Callable[[str, Sequence[str], Iterable[Sequence[Any]]], None]
 
 
 def fill(address: str, past: int, first: int = 1) -> None:
-    """Copy the one resolved incident, with its alert, story and deliveries: an incident a minute back in time."""
+    """Copy the newest resolved incident, with its alert, story and deliveries: an incident a minute back in time."""
     with _opened(address) as (select, insert):
-        [source] = select("SELECT id FROM incident WHERE status = 'resolved'")
+        [source] = select("SELECT id FROM incident WHERE status = 'resolved' ORDER BY id DESC LIMIT 1")
         for table, key in _TABLES.items():
             rows = select(f"SELECT * FROM {table} WHERE {key} = '{source['id']}'")
             if not rows:  # of a table that the incident has nothing in
