@@ -1,4 +1,7 @@
-"""How long a start takes, how much memory the service holds, what an idle one with many timers costs. Usage: `make bench`."""
+"""How long a start takes, how much memory the service holds, what an idle one with many timers costs. Usage: `make bench`.
+
+The packages have to be compiled, as pip does when it installs them: a start that compiles takes twice as long.
+"""
 
 import argparse
 import os
