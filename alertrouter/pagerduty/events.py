@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -36,6 +37,9 @@ _SEVERITIES: dict[str, Severity] = {
 _PLACES = ("service", "job", "instance", "namespace", "pod", "node", "cluster")
 _GRAFANAS = {"dashboardURL": "Dashboard", "panelURL": "Panel", "silenceURL": "Silence it"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_REMEMBERED = 1024
+"""Links and labels, of which the pages of a storm share most."""
 
 Reason = Literal["opened", "follow-up", "escalation"]
 _PLAIN = re.compile("[A-Za-z_:][A-Za-z0-9_:]*")
@@ -201,9 +205,13 @@ def _images(paging: Paging) -> list[dict[str, str]]:
 
 def silence_url(alertmanager: str, labels: Mapping[str, str]) -> str:
     """Alertmanager's form for a silence, filled in with these labels."""
-    names = (name if _PLAIN.fullmatch(name) else _quoted(name) for name in labels)
-    matchers = ", ".join(f"{name}={_quoted(value)}" for name, value in zip(names, labels.values(), strict=True))
-    return f"{alertmanager}/#/silences/new?filter={quote(f'{{{matchers}}}')}"
+    matchers = "%2C%20".join(_matcher(name, value) for name, value in labels.items())
+    return f"{alertmanager}/#/silences/new?filter=%7B{matchers}%7D"
+
+
+@lru_cache(_REMEMBERED)
+def _matcher(name: str, value: str) -> str:
+    return quote(f"{name if _PLAIN.fullmatch(name) else _quoted(name)}={_quoted(value)}")
 
 
 def _quoted(text: str) -> str:
@@ -275,19 +283,22 @@ def _pairs(labels: Mapping[str, str], separator: str = "\n") -> str:
 
 def _line(text: str, most: int) -> str:
     """One line of at most `most` characters."""
+    if len(text) <= most and text.isprintable():
+        return text.strip()
     line = _CONTROL.sub(" ", text[: most * 4]).strip()
     return line if len(line) <= most and len(text) <= most * 4 else line[: most - 1].rstrip() + "…"
 
 
 def _text(text: str, most: int) -> str:
     """Plain text of at most `most` characters, cut at the end of a line."""
-    clean = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", " ", text[: most + 1])
+    clean = _CONTROL_IN_LINES.sub(" ", text[: most + 1])
     if len(clean) <= most:
         return clean
     kept = clean[: most - 1].rsplit("\n", 1)[0] if "\n" in clean[most // 2 : most - 1] else clean[: most - 1]
     return kept.rstrip() + "…"
 
 
+@lru_cache(_REMEMBERED)
 def _is_web(href: str) -> bool:
     """Whether PagerDuty takes it as a link."""
     if not href or len(href) > _MOST_LINK or _CONTROL.search(href) or " " in href:

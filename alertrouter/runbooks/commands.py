@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["plain", "filled", "missing"]
@@ -136,11 +137,9 @@ def fill_parts(code: str, values: Values, shell: bool = True) -> list[tuple[str,
     With `shell` false the code is in another language: only values that are harmless everywhere are filled in. In single
     quotes a variable `$X` is text.
     """
-    places = placeholders(code)
-    contexts = _contexts(_with_holes(code, places)) if shell else [("", "unsure")] * len(places)
     parts: list[tuple[str, Kind]] = []
     at = 0
-    for place, (state, context) in zip(places, contexts, strict=True):
+    for place, state, context in _read(code, shell):
         value = place.value(values)
         if place.kind == "variable" and (state == "single" or (value is None and not shell)):
             continue
@@ -154,6 +153,14 @@ def fill_parts(code: str, values: Values, shell: bool = True) -> list[tuple[str,
     if at < len(code):
         parts.append((code[at:], "plain"))
     return parts
+
+
+@lru_cache(maxsize=1024)
+def _read(code: str, shell: bool) -> list[tuple[Placeholder, str, str]]:
+    """The places of `code`, each with its state and context. Kept for a while: a storm fills the same few commands."""
+    places = placeholders(code)
+    contexts = _contexts(_with_holes(code, places)) if shell else [("", "unsure")] * len(places)
+    return [(place, *context) for place, context in zip(places, contexts, strict=True)]
 
 
 def _begins_word(code: str, at: int) -> bool:

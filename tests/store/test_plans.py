@@ -47,7 +47,9 @@ QUESTIONS: dict[str, Callable[[Session], Any]] = {
 
 FEW_ROWS = {"heartbeat"}
 """Tables with a row for each thing that somebody configured."""
-OF_WHAT_IS_OPEN = re.compile(r"incident_open|incident_due|incident_hold|delivery_due|delivery_waiting|fallback_due|change_due")
+OF_WHAT_IS_OPEN = re.compile(
+    r"incident_open|incident_due|incident_hold|delivery_next|delivery_urgent|delivery_waiting|fallback_due|change_due"
+)
 """Partial indexes: they hold what is open or pending, and may be walked through."""
 BY_HAND = {"restore._select_newest"}
 """Once, by somebody who waits for it."""
