@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -205,10 +206,12 @@ def _alert(raw: _Alert) -> Alert:
     if len(fingerprint) > _LONGEST_FINGERPRINT:
         fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
     ends_at = None if firing else _time(raw.endsAt)
-    return Alert(firing, raw.labels, _annotations(raw), starts_at, ends_at, raw.generatorURL, fingerprint)
+    is_grafanas = raw.values or raw.dashboardURL or raw.panelURL or raw.silenceURL or raw.imageURL
+    annotations = _with_grafanas(raw) if is_grafanas else raw.annotations
+    return Alert(firing, raw.labels, annotations, starts_at, ends_at, raw.generatorURL, fingerprint)
 
 
-def _annotations(raw: _Alert) -> dict[str, str]:
+def _with_grafanas(raw: _Alert) -> dict[str, str]:
     """Its annotations, and what only Grafana's own alerting sends, under the names that it has there."""
     urls = {name: url for name in GRAFANAS if (url := getattr(raw, name))}
     values = [value for value in (raw.values or {}).values() if value is not None]
@@ -216,6 +219,7 @@ def _annotations(raw: _Alert) -> dict[str, str]:
     return {**value, **urls, **raw.annotations} if urls or value else raw.annotations
 
 
+@lru_cache(1024)
 def _time(text: str) -> datetime | None:
     """A time in UTC, cut to microseconds; None for what is no time, Go's zero time included."""
     try:

@@ -61,6 +61,11 @@ class _Job:
         """Nobody waits for it any more: what a process that was frozen still holds may be old news."""
         return elapsed() > self.until
 
+    def give_up(self) -> None:
+        """Tell the one who waits that it took too long."""
+        if not self.answer.done():
+            self.answer.set_exception(UnavailableError("the database did not answer in time"))
+
 
 class Writer:
     """The one writer of a process. `on_commit` is called in the event loop after each commit."""
@@ -76,7 +81,7 @@ class Writer:
     @contextmanager
     def room_for(self, size: int) -> Iterator[None]:
         """Room for a request of so many bytes while it is read. Raises OverloadedError where it would wait for too long."""
-        self._check_room(size)
+        self.check_room(size)
         self._room.enter(size)
         try:
             yield
@@ -92,18 +97,20 @@ class Writer:
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
         """
-        self._check_room(size)
+        self.check_room(size)
+        loop = asyncio.get_running_loop()
         until = math.inf if seconds is None else elapsed() + seconds
-        job = _Job(handler, item, asyncio.get_running_loop().create_future(), size, until)
+        job = _Job(handler, item, loop.create_future(), size, until)
         self._waiting.append(job)
         self._room.enter(size)
         self._arrived.set()
+        end = None if seconds is None else loop.call_later(seconds, job.give_up)
         try:
-            async with asyncio.timeout(seconds):
-                result: Result = await job.answer
-                return result
-        except TimeoutError:
-            raise UnavailableError("the database did not answer in time") from None
+            result: Result = await job.answer
+            return result
+        finally:
+            if end is not None:
+                end.cancel()
 
     async def run(self) -> None:
         """Write until cancelled; what is being written then is finished first."""
@@ -126,7 +133,8 @@ class Writer:
         """Wait for the thread to end."""
         self._thread.shutdown()
 
-    def _check_room(self, size: int) -> None:
+    def check_room(self, size: int) -> None:
+        """Raise OverloadedError where a request of so many bytes would wait for too long."""
         if not self._room.has(size):
             raise OverloadedError("too much is waiting for the database")
 

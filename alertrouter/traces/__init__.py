@@ -6,7 +6,7 @@ its notification however long it waits. Sources: W3C Trace Context; OpenTelemetr
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Literal, Protocol
 
@@ -39,6 +39,7 @@ class TracesError(Exception):
 
 
 _tracer: Tracer | None = None
+_NOTHING = nullcontext("")
 
 
 def is_wanted(env: Mapping[str, str]) -> bool:
@@ -77,17 +78,12 @@ def is_on() -> bool:
     return _tracer is not None
 
 
-@contextmanager
-def span(name: str, kind: Kind = "internal", parent: str = "", **facts: str | int | float) -> Iterator[str]:
+def span(name: str, kind: Kind = "internal", parent: str = "", **facts: str | int | float) -> AbstractContextManager[str]:
     """Trace a piece of work; its context as a `traceparent`, empty where nothing is traced.
 
     `parent` is the context of what caused it; without one it belongs to what is being traced around it.
     """
-    if _tracer is None:
-        yield ""
-        return
-    with _tracer.span(name, kind, parent, facts) as context:
-        yield context
+    return _NOTHING if _tracer is None else _tracer.span(name, kind, parent, facts)
 
 
 def note(**facts: str | int | float) -> None:

@@ -21,7 +21,7 @@ from alertrouter.service import Service
 from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
 from alertrouter.store.database import UnavailableError
-from alertrouter.store.writer import OverloadedError
+from alertrouter.store.writer import OverloadedError, Writer
 from alertrouter.web.http import error, has_hung_up, is_authorised, read_body, service_of
 
 _SOURCE = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -59,8 +59,7 @@ async def alertmanager(request: Request) -> Response:
 
 async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
     try:
-        with service.writer.room_for(len(body)):
-            notification = await _parse(body, source)
+        notification = await _parse(service.writer, body, source)
         if notification.unreadable and not notification.alerts:
             await service.writer.submit(unreadable.keep, notification, size=len(body))
             return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
@@ -107,10 +106,13 @@ def _refuse_event(status: int, why: str) -> JSONResponse:
     return error(status, why)
 
 
-async def _parse(body: bytes, source: str) -> Notification:
+async def _parse(writer: Writer, body: bytes, source: str) -> Notification:
+    """Read a body that there is room for; a large one is not to hold up the event loop."""
     if len(body) < _LARGE:
+        writer.check_room(len(body))
         return parse(body, source)
-    return await asyncio.to_thread(parse, body, source)
+    with writer.room_for(len(body)):
+        return await asyncio.to_thread(parse, body, source)
 
 
 def _refuse(status: int, source: str, why: str, headers: dict[str, str] | None = None) -> JSONResponse:
