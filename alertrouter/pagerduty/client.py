@@ -99,9 +99,7 @@ def _session(url: httpx.URL, deadline: float) -> aiohttp.ClientSession:
     asks_first = aiohttp.TraceConfig()
     asks_first.on_request_headers_sent.append(_check_is_ours)  # which is told just before they are
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=_MOST_CONNECTIONS, keepalive_timeout=_IDLE_SECONDS, ssl=httpx.create_ssl_context()
-        ),
+        connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, keepalive_timeout=_IDLE_SECONDS, ssl=httpx.create_ssl_context()),
         timeout=aiohttp.ClientTimeout(total=deadline, sock_connect=_CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[asks_first],
