@@ -1,6 +1,6 @@
 """Intake: what a batch of notifications does, in one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -124,32 +124,41 @@ class _Batch:
 
         Open incidents of the group that wait for a whole body to be closed by are in it too, even without an alert.
         """
-        group = list(self._open_of(subject_key(notification.source, notification.group_key, per_alert=False)))
+        group = self._open_of(subject_key(notification.source, notification.group_key, per_alert=False))
         found: dict[str, tuple[Key, list[Alert]]] = {}
         for alert in notification.alerts:
+            known = self._that_knows(group, alert, notification.source)
             if playbook.routing.heartbeats and (route := playbook.routing.route(alert.labels)).heartbeat:
                 self.beats += [Beat(route, notification.source, alert)] if alert.firing else []
-                if not self._knows(group, alert, notification.source):
+                if known is None:
                     continue
                 alert = replace(alert, firing=False, ends_at=alert.ends_at or self._tx.now)  # noqa: PLW2901 - from before the route
-            known = self._knows(group, alert, notification.source)
-            key = _key_of(known[0].incident) if known else playbook.key(notification, alert)
-            found.setdefault(_hash(key), (key, []))[1].append(alert)
-        for state in group:
+            if known is None or known not in found:
+                key = _key_of(self._latest[known].incident) if known else playbook.key(notification, alert)
+                known = known or _hash(key)
+                found.setdefault(known, (key, []))
+            found[known][1].append(alert)
+        for hashed, state in group.items():
             if not state.incident.firing and state.incident.resolve_at is None:
-                key = _key_of(state.incident)
-                found.setdefault(_hash(key), (key, []))
+                found.setdefault(hashed, (_key_of(state.incident), []))
         return found
 
-    def _knows(self, group: Sequence[State], alert: Alert, source: str) -> list[State]:
-        """The open incidents that an alert is a member of."""
+    def _that_knows(self, group: Mapping[str, State], alert: Alert, source: str) -> str | None:
+        """The key of the open incident that an alert is a member of: one of its group, else one of its own."""
+        for hashed, state in group.items():
+            if alert.fingerprint in state.members:
+                return hashed
         own = self._open_of(subject_key(source, alert.fingerprint, per_alert=True))
-        return [state for state in (*group, *own) if alert.fingerprint in state.members]
+        return next((hashed for hashed, state in own.items() if alert.fingerprint in state.members), None)
 
-    def _open_of(self, subject: str) -> Iterator[State]:
-        """Those whose held-back resolve has come due are over, though no timer has said so yet."""
-        states = (self._latest[hashed] for hashed in sorted(self._keys_of_subject.get(subject, ())))
-        return (one for one in states if one.incident.is_open and (one.incident.resolve_at or _NEVER) > self._tx.now)
+    def _open_of(self, subject: str) -> dict[str, State]:
+        """By key. Those whose held-back resolve has come due are over, though no timer has said so yet."""
+        states = ((hashed, self._latest[hashed]) for hashed in sorted(self._keys_of_subject.get(subject, ())))
+        return {
+            hashed: state
+            for hashed, state in states
+            if state.incident.is_open and (state.incident.resolve_at or _NEVER) > self._tx.now
+        }
 
     def _put(self, state: State) -> None:
         incident = state.incident

@@ -56,7 +56,7 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     tx.run_many(_update, [_for_update(row) for name, row in rows.items() if name not in opened])
     tx.run_many(_insert, sorted(new, key=lambda row: str(row["key"])))
     _see(tx, repeats, rows, final)
-    _save_parts(tx, changes)
+    _save_parts(tx, [change for change in changes if change.changed or change.entries or change.sends])
     timers.tell(tx, (state.incident.resolve_at or state.incident.due_at for state in final.values()))
 
 
