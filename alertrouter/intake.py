@@ -17,6 +17,7 @@ from alertrouter.runbooks.section import Section
 from alertrouter.store import incidents, traces, unreadable
 from alertrouter.store.codec import incident_key, subject_key
 from alertrouter.store.database import ConflictError, Transaction
+from alertrouter.store.recent import Row
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _log = structlog.get_logger()
@@ -31,10 +32,12 @@ class Arrival:
     trace: str = ""
 
 
-def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
-    """Decide and write many notifications; for each, the ids of the incidents that it belongs to."""
-    batch = _Batch(tx, arrivals)
-    tx.check_in_time()
+def receive(tx: Transaction, arrivals: Sequence[Arrival], latest: Sequence[Row]) -> list[list[str]]:
+    """Decide and write many notifications; for each, the ids of the incidents that it belongs to.
+
+    `latest` are the rows of the newest episodes of all that they may be about, locked.
+    """
+    batch = _Batch(tx, incidents.of_rows(tx, latest))
     answers: list[list[str]] = []
     made: list[tuple[Arrival, list[Change]]] = []
     for arrival in arrivals:
@@ -53,7 +56,13 @@ def receive(tx: Transaction, arrivals: Sequence[Arrival]) -> list[list[str]]:
 
 
 def _tell(made: Sequence[tuple[Arrival, Sequence[Change]]], back: Sequence[Change]) -> None:
-    telemetry.count_intake([(arrival.notification, changes) for arrival, changes in made])
+    notifications = [arrival.notification for arrival, _ in made]
+    telemetry.count_intake(
+        [(arrival.notification.source, telemetry.outcome_of(changes)) for arrival, changes in made],
+        alerts=sum(len(one.alerts) for one in notifications),
+        firing=sum(alert.firing for one in notifications for alert in one.alerts),
+        unreadable=sum(len(one.unreadable) for one in notifications),
+    )
     for changes, trace in (*((changes, arrival.trace) for arrival, changes in made if changes), (back, "")):
         telemetry.count_changes(changes, trace)
         logs.tell(changes, trace)
@@ -71,7 +80,7 @@ def _warn_of_unknown_severities(changes: Sequence[Change]) -> None:
 class _Batch:
     """The newest episodes that a batch is about, as they stand after each of its notifications."""
 
-    def __init__(self, tx: Transaction, arrivals: Sequence[Arrival]) -> None:
+    def __init__(self, tx: Transaction, latest: Sequence[State]) -> None:
         self._tx = tx
         self._latest: dict[str, State] = {}
         self._keys_of_subject: dict[str, set[str]] = {}
@@ -79,8 +88,7 @@ class _Batch:
         self.beats: list[Beat] = []
         self.changes: list[Change] = []
         self.sections: dict[str, Section] = {}
-        subjects = {subject for arrival in arrivals for subject in _subjects(arrival.notification)}
-        for state in incidents.load_latest(tx, subjects):
+        for state in latest:
             self._put(state)
 
     def apply(self, arrival: Arrival) -> list[str]:
@@ -168,7 +176,8 @@ class _Batch:
         self._keys_of_subject.setdefault(subject, set()).add(hashed)
 
 
-def _subjects(notification: Notification) -> Iterator[str]:
+def subjects_of(notification: Notification) -> Iterator[str]:
+    """The subject keys of all that a notification may be about."""
     yield subject_key(notification.source, notification.group_key, per_alert=False)
     for alert in notification.alerts:
         yield subject_key(notification.source, alert.fingerprint, per_alert=True)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from prometheus_client import Counter, Gauge, Histogram
 
 from alertrouter import traces
-from alertrouter.alertmanager import Notification
 from alertrouter.incidents import Change
 from alertrouter.incidents.draft import SEVERITIES
 
@@ -88,18 +87,17 @@ _MOST_SOURCES = 100
 _sources: set[str] = set()
 
 
-def count_intake(accepted: Sequence[tuple[Notification, Sequence[Change]]]) -> None:
-    """Count what a committed batch of notifications brought and did."""
-    outcomes = Counts((_source(one.source), _outcome(changes)) for one, changes in accepted)
-    for labels, count in outcomes.items():
-        NOTIFICATIONS.labels(*labels).inc(count)
-    firing = sum(alert.firing for one, _ in accepted for alert in one.alerts)
+def count_intake(accepted: Sequence[tuple[str, str]], alerts: int, firing: int, unreadable: int) -> None:
+    """Count what a committed batch of notifications brought, and the source and the outcome of each."""
+    for (source, outcome), count in Counts(accepted).items():
+        NOTIFICATIONS.labels(_source(source), outcome).inc(count)
     ALERTS.labels("firing").inc(firing)
-    ALERTS.labels("resolved").inc(sum(len(one.alerts) for one, _ in accepted) - firing)
-    UNREADABLE.inc(sum(len(one.unreadable) for one, _ in accepted))
+    ALERTS.labels("resolved").inc(alerts - firing)
+    UNREADABLE.inc(unreadable)
 
 
-def _outcome(changes: Sequence[Change]) -> str:
+def outcome_of(changes: Sequence[Change]) -> str:
+    """What a notification did, as a label."""
     if any(change.opened for change in changes):
         return "opened"
     return "changed" if any(change.entries for change in changes) else "repeated"

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import psycopg
 import pytest
 from store.test_outbox import PLAYBOOK
 
-from alertrouter.alertmanager import parse
 from alertrouter.clock import Clock
-from alertrouter.intake import Arrival, receive
 from alertrouter.moments import rfc3339
 from alertrouter.pagerduty.outcomes import Limited, classify
+from alertrouter.posts import take
 from alertrouter.routing import Route, Routing, Target
 from alertrouter.store import incidents, outbox
 from alertrouter.store.database import ConflictError, Database, Transaction
+from posting import post
 from processes import KEYS, Router, Sandbox, ending, notification, wait_for
 from serving import TARGETS, HandClock, Running, running, until
 
@@ -182,7 +181,7 @@ def test_a_resolve_that_waits_for_another_replicas_opening_is_not_dropped(postgr
 
     def notify(database: Database, body: dict[str, Any]) -> list[list[str]]:
         with database.transaction() as tx:
-            return receive(tx, [Arrival(parse(msgspec.json.encode(body)), PLAYBOOK)])
+            return take(tx, [post(body, PLAYBOOK)])
 
     notify(here, notification("A"))
     notify(here, notification("A", firing=False))
@@ -199,7 +198,7 @@ def test_a_resolve_that_waits_for_another_replicas_opening_is_not_dropped(postgr
 
     late = threading.Thread(target=resolve)
     with here.transaction() as tx:
-        [[incident]] = receive(tx, [Arrival(parse(msgspec.json.encode(both)), PLAYBOOK)])
+        [[incident]] = take(tx, [post(both, PLAYBOOK)])
         late.start()
         threading.Event().wait(0.5)
     late.join(10)

@@ -9,21 +9,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 import serving
-from alertrouter import heartbeats, intake
-from alertrouter.alertmanager import parse
+from alertrouter import heartbeats
 from alertrouter.clock import Clock
-from alertrouter.intake import Arrival
 from alertrouter.planning import Playbook
+from alertrouter.posts import take
 from alertrouter.routing import Route, Routing, parse_matcher
 from alertrouter.runbooks.match import Index
 from alertrouter.service import Service
 from alertrouter.store import heartbeats as beats
 from alertrouter.store import queries
 from alertrouter.store.database import Database
+from posting import post
 from processes import notification
 from serving import TARGETS, HandClock, Running, until
 
@@ -209,9 +208,8 @@ def test_nobody_could_hear_beats_while_nobody_could_look(url: str, seconds_away:
     clock = HandClock()
     database = Database(url, Clock(lambda: clock.now))
     playbook = Playbook(ROUTING, Index(), (), timedelta(), "http://x")
-    notification = parse(msgspec.json.encode(beat()), "default")
     with database.transaction() as tx:
-        intake.receive(tx, [Arrival(notification, playbook)])
+        take(tx, [post(beat(), playbook)])
     clock.pass_(minutes=11)
     with database.transaction() as tx:
         heartbeats.look(tx, [heartbeats.Watch(playbook, time.monotonic() - seconds_away)])

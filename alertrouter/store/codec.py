@@ -16,7 +16,6 @@ from alertrouter.columns import to_json
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident, Member, Page
 from alertrouter.moments import from_micros, to_micros
-from alertrouter.store.many import ID
 
 Row = dict[str, Any]
 LONGEST_NAME = 256
@@ -91,20 +90,27 @@ _INCIDENT_DECODERS = {name: bool if name in _BOOLEANS and name != "firing" else 
 COUNTERS = ("receiver", "external_url", "notifications", "firing", "resolved", "truncated")
 """What a notification sets also when it tells nothing new."""
 _COUNTER_PLACES = tuple((INCIDENT_COLUMNS.index(name), name) for name in COUNTERS)
+_SUBJECT_PLACES = tuple(INCIDENT_COLUMNS.index(name) for name in ("source", "subject", "per_alert"))
 but_for_counters = attrgetter(*(name for name in Incident.__struct_fields__ if name not in COUNTERS))
 """All the rest of an incident."""
 
 
-def counters_row(incident: Incident) -> Row:
-    """The counters, and whose they are."""
-    return {ID: incident.id} | {name: getattr(incident, name) for name in COUNTERS}
+def subject_of(row: tuple[Any, ...]) -> str:
+    """The subject key of a row that holds INCIDENT_COLUMNS."""
+    source, subject, per_alert = (row[place] for place in _SUBJECT_PLACES)
+    return subject_key(source, subject, per_alert=bool(per_alert))
 
 
-def counted(row: tuple[Any, ...], incident: Incident) -> tuple[Any, ...]:
-    """A row that holds INCIDENT_COLUMNS, with this incident's counters."""
+def counters_of(row: tuple[Any, ...]) -> Row:
+    """The counters of a row that holds INCIDENT_COLUMNS."""
+    return {name: row[place] for place, name in _COUNTER_PLACES}
+
+
+def counted(row: tuple[Any, ...], counters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A row that holds INCIDENT_COLUMNS, with these counters."""
     values = list(row)
     for place, name in _COUNTER_PLACES:
-        values[place] = getattr(incident, name)
+        values[place] = counters[name]
     return tuple(values)
 
 

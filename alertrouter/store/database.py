@@ -21,10 +21,10 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 from sqlmodel import Session
 
 from alertrouter.clock import Clock
-from alertrouter.incidents import State
 from alertrouter.moments import from_micros
 from alertrouter.store.many import ROWS
-from alertrouter.store.recent import Recent, Row
+from alertrouter.store.recent import Known, Recent
+from alertrouter.store.repeats import Repeats
 
 WAIT_SECONDS = 3
 """How long a statement waits for a lock: short enough for a 503 within 5 s."""
@@ -68,6 +68,7 @@ class Database:
         self.engine = _postgres_engine(parsed) if self.is_postgres else _sqlite_engine(parsed)
         self._writer: PoolProxiedConnection | None = None
         self.recent = Recent()
+        self.repeats = Repeats()
         self._compiled: dict[Statement, tuple[str, dict[str, Any]]] = {}
         self._readers = threading.Condition()
         self._reading = 0
@@ -190,7 +191,7 @@ class Transaction:
         self.size = 0
         self.seconds = 0.0
         self.after_commit: list[Callable[[], None]] = []
-        self.seen: dict[str, tuple[Row, State]] = {}
+        self.seen: dict[str, Known] = {}
         self.is_too_late: Callable[[], bool] = lambda: False
         self.now = self._now()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.sql import ClauseElement
 
@@ -14,6 +15,7 @@ from alertrouter.runbooks.section import Section
 from alertrouter.store import codec, timers
 from alertrouter.store.database import Transaction, is_among
 from alertrouter.store.many import ID, insert_many, update_many
+from alertrouter.store.recent import Known, Row
 from alertrouter.tables import AlertRow, DeliveryRow, IncidentRow, SectionRow, TimelineRow
 
 _incident: Any = IncidentRow.__table__  # type: ignore[attr-defined]
@@ -24,38 +26,46 @@ _incident_columns = [_incident.c[name] for name in codec.INCIDENT_COLUMNS]
 _section: Any = SectionRow.__table__  # type: ignore[attr-defined]
 
 
+def latest_rows(tx: Transaction, subject_keys: Iterable[str]) -> list[Row]:
+    """The rows of the newest episode of every incident key of these subjects, locked until the commit."""
+    return tx.fetch(_select_latest, subject_keys=tx.array(subject_keys))
+
+
 def load_latest(tx: Transaction, subject_keys: Iterable[str]) -> list[State]:
     """The newest episode of every incident key of these subjects, locked until the commit."""
-    return _with_members(tx, tx.fetch(_select_latest, subject_keys=tx.array(subject_keys)))
+    return of_rows(tx, latest_rows(tx, subject_keys))
 
 
 def load(tx: Transaction, ids: Iterable[str]) -> list[State]:
     """These incidents, locked until the commit; those that do not exist are left out."""
-    return _with_members(tx, tx.fetch(_select_by_id, ids=tx.array(ids)))
+    return of_rows(tx, tx.fetch(_select_by_id, ids=tx.array(ids)))
 
 
 def look_at(tx: Transaction, ids: Iterable[str]) -> list[State]:
     """These incidents as they are, for what changes none of them: nobody is waited for."""
-    return _with_members(tx, tx.fetch(_select_unlocked, ids=tx.array(ids)))
+    return of_rows(tx, tx.fetch(_select_unlocked, ids=tx.array(ids)))
 
 
 def save(tx: Transaction, changes: Sequence[Change]) -> None:
     """Write what was decided, in order. Several changes of one incident become one row."""
     opened = {change.state.incident.id for change in changes if change.opened}
     final = {change.state.incident.id: change.state for change in changes}
-    repeats = [state for state in final.values() if _is_repeat(tx, state.incident)]
-    for state in repeats:
-        del final[state.incident.id]
+    counted = {name: _counters(state.incident) for name, state in final.items() if _is_repeat(tx, state.incident)}
+    count(tx, counted)
+    changed = {change.state.incident.id for change in changes if change.changed or change.entries or change.sends}
+    for name in counted:
+        seen = tx.seen[name]
+        tx.seen[name] = Known(seen.row, final.pop(name), object() if name in changed else seen.mark)
     rows = {name: codec.incident_row(state.incident) for name, state in final.items()}
     new = [row for name, row in rows.items() if name in opened]
     newest = {row["key"]: row["id"] for row in new}
     for row in new:
         row["latest"] = newest[row["key"]] == row["id"]
     tx.run(_retire, [{"retired": row["key"]} for row in new if row["previous"]])
-    tx.run_many(_count, [codec.counters_row(state.incident) for state in repeats])
     tx.run_many(_update, [_for_update(row) for name, row in rows.items() if name not in opened])
     tx.run_many(_insert, sorted(new, key=lambda row: str(row["key"])))
-    _see(tx, repeats, rows, final)
+    for name, row in rows.items():
+        tx.seen[name] = Known(tuple(row[column] for column in codec.INCIDENT_COLUMNS), final[name], object())
     _save_parts(tx, [change for change in changes if change.changed or change.entries or change.sends])
     timers.tell(tx, (state.incident.resolve_at or state.incident.due_at for state in final.values()))
 
@@ -63,16 +73,22 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
 def _is_repeat(tx: Transaction, incident: Incident) -> bool:
     """Whether the notifications told nothing new, as most of them: a few numbers are written then, and no index changes."""
     seen = tx.seen.get(incident.id)
-    return seen is not None and codec.but_for_counters(seen[1].incident) == codec.but_for_counters(incident)
+    if seen is None or seen.state is None:
+        return False
+    return codec.but_for_counters(seen.state.incident) == codec.but_for_counters(incident)
 
 
-def _see(tx: Transaction, repeats: Sequence[State], rows: Mapping[str, codec.Row], states: Mapping[str, State]) -> None:
-    """Note what the rows are now; see `alertrouter.store.recent`."""
-    for state in repeats:
-        before, _ = tx.seen[state.incident.id]
-        tx.seen[state.incident.id] = (codec.counted(before, state.incident), state)
-    for name, row in rows.items():
-        tx.seen[name] = (tuple(row[column] for column in codec.INCIDENT_COLUMNS), states[name])
+def _counters(incident: Incident) -> codec.Row:
+    return {name: getattr(incident, name) for name in codec.COUNTERS}
+
+
+def count(tx: Transaction, counted: Mapping[str, codec.Row]) -> None:
+    """Set the counters of incidents, by id, that this transaction has seen, and which are left alone otherwise."""
+    tx.run_many(_count, [{ID: incident_id} | counters for incident_id, counters in counted.items()])
+    for incident_id, counters in counted.items():
+        seen = tx.seen[incident_id]
+        state = seen.state and replace(seen.state, incident=replace(seen.state.incident, **counters))
+        tx.seen[incident_id] = Known(codec.counted(seen.row, counters), state, seen.mark)
 
 
 def _save_parts(tx: Transaction, changes: Sequence[Change]) -> None:
@@ -97,18 +113,27 @@ def tell(tx: Transaction, incident_id: str, kind: str, **detail: Any) -> None:
     tx.run_many(_insert_entry, [row])
 
 
-def _with_members(tx: Transaction, rows: list[tuple[Any, ...]]) -> list[State]:
-    recent = tx.database.recent
-    states = {row[0]: recent.get(row) for row in rows}
-    members: dict[str, dict[str, Member]] = {incident_id: {} for incident_id, state in states.items() if state is None}
+def of_rows(tx: Transaction, rows: Sequence[Row]) -> list[State]:
+    """The incidents of these rows, with their members."""
+    see(tx, rows)
+    members: dict[str, dict[str, Member]] = {row[0]: {} for row in rows if tx.seen[row[0]].state is None}
     if members:
         for incident_id, *values in tx.fetch(_select_members, ids=tx.array(members)):
             member = codec.member_from(values)
             members[incident_id][member.fingerprint] = member
+    states = [tx.seen[row[0]].state or State(codec.incident_from(row), members[row[0]]) for row in rows]
+    for row, state in zip(rows, states, strict=True):
+        seen = tx.seen[row[0]]
+        tx.seen[row[0]] = Known(seen.row, state, seen.mark)
+    return states
+
+
+def see(tx: Transaction, rows: Iterable[Row]) -> None:
+    """Note what this transaction has read, and what is known of it."""
     for row in rows:
-        state = states[row[0]] or State(codec.incident_from(row), members[row[0]])
-        tx.seen[row[0]] = (row, state)
-    return [tx.seen[row[0]][1] for row in rows]
+        seen = tx.seen.get(row[0])
+        if seen is None or seen.row != row:
+            tx.seen[row[0]] = tx.database.recent.get(row) or Known(row, None, object())
 
 
 def _by_incident(members: dict[tuple[str, str], Member]) -> list[tuple[str, Member]]:

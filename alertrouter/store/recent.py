@@ -1,4 +1,4 @@
-"""Incidents that were read or written lately, so that a repeat reads one row and decodes nothing.
+"""What is known of the incidents that were read or written lately, so that a repeat reads one row and decodes nothing.
 
 The row of an incident is read, and locked, every time: it is the version of all that belongs to the incident. Whatever changes a
 member counts a notification or ends the incident, in this process or in another one, so that a row which is as it was means
@@ -6,42 +6,64 @@ that the members are, too. What a transaction read and wrote is taken in after i
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from alertrouter.incidents import State
 
-MOST_MEMBERS = 16_384
-"""Some 30 MB of alerts."""
+MOST_INCIDENTS = 8_192
+"""Some 10 MB of rows."""
+MOST_MEMBERS = 1_024
+"""Some 3 MB of alerts, of the incidents that are being opened, paged and closed just now."""
 Row = tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An incident: its row, its state if that is kept, and a mark, which is the same object for as long as notifications are
+    counted and nothing else is changed."""
+
+    row: Row
+    state: State | None
+    mark: object
+
+
 class Recent:
-    """States by incident id, each with its row as the database holds it; those that nobody asked for longest are let go."""
+    """Incidents by id; those that nobody asked for longest are let go, and their states before that."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Row, State]] = {}
-        self._members = 0
+        self._known: dict[str, Known] = {}
+        self._members: dict[str, int] = {}
+        self._all_members = 0
 
-    def get(self, row: Row) -> State | None:
-        """The state of a row that begins with its id; None if it is not known, or not as it is now."""
+    def get(self, row: Row) -> Known | None:
+        """The incident of a row that begins with its id; None if it is not known, or not as it is now."""
         known = self._known.get(row[0])
-        return known[1] if known is not None and known[0] == row else None
+        return known if known is not None and known.row == row else None
 
-    def take_in(self, committed: Mapping[str, tuple[Row, State]]) -> None:
+    def take_in(self, committed: Mapping[str, Known]) -> None:
         """Know these from now on."""
         for incident_id, known in committed.items():
-            self._forget(incident_id)  # and so put it last
+            self._forget_state(incident_id)
+            self._known.pop(incident_id, None)  # and so put it last
             self._known[incident_id] = known
-            self._members += len(known[1].members)
-        while self._members > MOST_MEMBERS:
-            self._forget(next(iter(self._known)))
+            if known.state is not None:
+                self._members[incident_id] = len(known.state.members)
+                self._all_members += len(known.state.members)
+        while self._all_members > MOST_MEMBERS:
+            oldest = next(iter(self._members))
+            self._forget_state(oldest)
+            self._known[oldest] = Known(self._known[oldest].row, None, self._known[oldest].mark)
+        while len(self._known) > MOST_INCIDENTS:
+            oldest = next(iter(self._known))
+            self._forget_state(oldest)
+            del self._known[oldest]
 
     def clear(self) -> None:
         """Know nothing any more: the database may be another one now."""
         self._known.clear()
-        self._members = 0
+        self._members.clear()
+        self._all_members = 0
 
-    def _forget(self, incident_id: str) -> None:
-        known = self._known.pop(incident_id, None)
-        if known is not None:
-            self._members -= len(known[1].members)
+    def _forget_state(self, incident_id: str) -> None:
+        self._all_members -= self._members.pop(incident_id, 0)

@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, Response
 from alertrouter import telemetry, traces
 from alertrouter.alertmanager import MalformedError, Notification, parse
 from alertrouter.feedback import hear
-from alertrouter.intake import Arrival, receive
 from alertrouter.logs import OncePerSecond
 from alertrouter.pagerduty import webhooks
+from alertrouter.posts import Post, take
 from alertrouter.service import Service
 from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
@@ -59,12 +59,14 @@ async def alertmanager(request: Request) -> Response:
 
 async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
     try:
-        notification = await _parse(service.writer, body, source)
-        if notification.unreadable and not notification.alerts:
+        repeat = service.database.repeats.find(source, body)
+        notification = None if repeat else await _parse(service.writer, body, source)
+        if notification and notification.unreadable and not notification.alerts:
             await service.writer.submit(unreadable.keep, notification, size=len(body))
             return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
-        with traces.span("commit", alerts=len(notification.alerts)):
-            ids = await service.writer.submit(receive, Arrival(notification, service.playbook, trace), size=len(body))
+        with traces.span("commit", alerts=len(notification.alerts) if notification else repeat.alerts if repeat else 0):
+            post = Post(body, source, service.playbook, trace, notification, repeat)
+            ids = await service.writer.submit(take, post, size=len(body))
     except MalformedError as problem:
         return _refuse(400, source, str(problem))
     except (UnavailableError, OverloadedError) as problem:

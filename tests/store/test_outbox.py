@@ -6,23 +6,22 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import psycopg
 
 from alertrouter.actions import Action, act, fire_timers
-from alertrouter.alertmanager import parse
 from alertrouter.clock import Clock
 from alertrouter.deliveries import Job
 from alertrouter.escalation import Step
 from alertrouter.incidents import Acknowledged, Resolved
-from alertrouter.intake import Arrival, receive
 from alertrouter.pagerduty.outcomes import Failed, Outcome, Sent
 from alertrouter.planning import Playbook
+from alertrouter.posts import take
 from alertrouter.routing import Routing
 from alertrouter.runbooks.match import Index
 from alertrouter.store import outbox
 from alertrouter.store.database import Database
 from alertrouter.store.writer import Writer
+from posting import post
 from processes import notification
 from serving import TARGETS, HandClock
 
@@ -39,7 +38,7 @@ class Box:
         self.clock = clock
 
     async def notify(self, body: dict[str, Any]) -> str:
-        [incident] = await self.writer.submit(receive, Arrival(parse(msgspec.json.encode(body)), PLAYBOOK))
+        [incident] = await self.writer.submit(take, post(body, PLAYBOOK))
         return incident
 
     async def claim(self, most: int = 10, paused: Sequence[str] = ()) -> list[Job]:

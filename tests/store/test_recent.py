@@ -11,7 +11,7 @@ from alertrouter.incidents import Key, Notified, Plan, State, decide
 from alertrouter.store import incidents, recent
 from alertrouter.store.codec import subject_key
 from alertrouter.store.database import Database, Transaction
-from alertrouter.store.recent import Recent
+from alertrouter.store.recent import Known, Recent
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 KEY = Key("default", "g", False, "oncall", True, timedelta(seconds=60))
@@ -88,6 +88,11 @@ def test_those_that_nobody_asked_for_longest_are_let_go(monkeypatch: pytest.Monk
     database.close()
     known = Recent()
     for name in ("1", "2", "1", "3"):
-        known.take_in({name: ((name,), state)})
-    assert [bool(known.get((name,))) for name in ("1", "2", "3")] == [True, False, True]
+        known.take_in({name: Known((name,), state, "a mark")})
+    rows = [known.get((name,)) for name in ("1", "2", "3")]
+    assert [row and row.state for row in rows] == [state, None, state]
+    assert [row and row.mark for row in rows] == ["a mark"] * 3
     assert known.get(("1", "changed")) is None
+    monkeypatch.setattr(recent, "MOST_INCIDENTS", 2)
+    known.take_in({"1": Known(("1",), None, "a mark")})
+    assert [bool(known.get((name,))) for name in ("1", "2", "3")] == [True, False, True]

@@ -8,23 +8,22 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import msgspec
 import psycopg
 import pytest
 from store.test_outbox import PLAYBOOK
 
 from alertrouter.actions import Action, act
-from alertrouter.alertmanager import parse
 from alertrouter.feedback import Heard, hear
 from alertrouter.incidents import Acknowledged
-from alertrouter.intake import Arrival, receive
 from alertrouter.pagerduty.webhooks import Webhook
+from alertrouter.posts import take
 from alertrouter.store import database as database_module
 from alertrouter.store import room as room_module
 from alertrouter.store import writer as writer_module
 from alertrouter.store.database import Database, Transaction, UnavailableError
 from alertrouter.store.room import Room
 from alertrouter.store.writer import OverloadedError, Writer
+from posting import post
 from processes import notification
 
 
@@ -277,16 +276,15 @@ async def test_what_waited_for_its_rows_for_too_long_is_left_out_and_the_rest_is
 
 async def test_replicas_that_notify_act_and_hear_at_once_never_wait_in_a_circle(postgres_url: str) -> None:
     bodies = [notification(group=f"{number}", instance=f"{number}") for number in range(12)]
-    arrivals = [Arrival(parse(msgspec.json.encode(body)), PLAYBOOK) for body in bodies]
-    async with writing(postgres_url) as (one, _), writing(postgres_url) as (other, _):
-        ids = [(await one.submit(receive, arrival))[0] for arrival in arrivals]
+    async with writing(postgres_url) as (one, here), writing(postgres_url) as (other, there):
+        ids = [(await one.submit(take, post(body, PLAYBOOK, here)))[0] for body in bodies]
         chance = random.Random(1)
 
         async def anything(writer: Writer, number: int) -> None:
             incident = chance.choice(ids)
             kind = chance.randrange(3)
             if kind == 0:
-                await writer.submit(receive, chance.choice(arrivals))
+                await writer.submit(take, post(chance.choice(bodies), PLAYBOOK, here if writer is one else there))
             elif kind == 1:
                 await writer.submit(act, Action(incident, Acknowledged("ana")))
             else:
