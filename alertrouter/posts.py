@@ -5,7 +5,7 @@ has read and locked: nothing is taken for a repeat on memory alone.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alertrouter import intake, telemetry
@@ -23,23 +23,22 @@ from alertrouter.store.repeats import Repeat
 class Post:
     """A body that was posted, by whom, and what routing and the runbooks said then; `trace` is its context, if it is traced.
 
-    It has been read (`notification`), or is known to have told nothing new when it came last (`repeat`).
+    `told` is what it says, or what is known of it where such a body told nothing new when it came last.
     """
 
     body: bytes
     source: str
     playbook: Playbook
     trace: str
-    notification: Notification | None
-    repeat: Repeat | None
+    told: Notification | Repeat
 
     def read(self) -> Notification:
         """What the body says."""
-        return self.notification or parse(self.body, self.source)
+        return parse(self.body, self.source) if isinstance(self.told, Repeat) else self.told
 
     def subjects(self) -> Collection[str]:
         """All that it may be about."""
-        return self.repeat.subjects if self.repeat else frozenset(subjects_of(self.read()))
+        return self.told.subjects if isinstance(self.told, Repeat) else frozenset(subjects_of(self.told))
 
 
 def take(tx: Transaction, posts: Sequence[Post]) -> list[list[str]]:
@@ -49,7 +48,8 @@ def take(tx: Transaction, posts: Sequence[Post]) -> list[list[str]]:
     tx.check_in_time()
     incidents.see(tx, rows)
     repeats = _that_hold(tx, posts, subjects, rows)
-    _count(tx, repeats.values())
+    if repeats:
+        _count(tx, repeats.values())
     answers = {place: repeat.ids for place, repeat in repeats.items()}
     if news := [place for place in range(len(posts)) if place not in repeats]:
         counted = {incident_id for repeat in repeats.values() for incident_id in repeat.marks}
@@ -57,32 +57,43 @@ def take(tx: Transaction, posts: Sequence[Post]) -> list[list[str]]:
         before = {row[0]: tx.seen[row[0]] for row in others}
         arrivals = [Arrival(posts[place].read(), posts[place].playbook, posts[place].trace) for place in news]
         answers |= zip(news, intake.receive(tx, arrivals, others), strict=True)
-        told = [
-            _Told(posts[place], arrival.notification, subjects[place], answers[place])
-            for place, arrival in zip(news, arrivals, strict=True)
+        read = [
+            _Read(posts[place], one.notification, subjects[place], answers[place])
+            for place, one in zip(news, arrivals, strict=True)
         ]
-        tx.after_commit.append(lambda: _learn(tx, told, before))
+        tx.after_commit.append(lambda: _learn(tx, read, before))
     return [answers[place] for place in range(len(posts))]
 
 
 def _that_hold(
     tx: Transaction, posts: Sequence[Post], subjects: Sequence[Collection[str]], rows: Sequence[Row]
 ) -> dict[int, Repeat]:
-    """The repeats by their place, without those that have to do with anything that is none, or with an incident that is new."""
-    by_id = {row[0]: row for row in rows}
-    known = ((place, post.repeat, post.playbook.routing) for place, post in enumerate(posts))
+    """The repeats by their place; none that is about anything that a post which is read is about, too."""
+    by_id, by_subject = {row[0]: row for row in rows}, _by_subject(rows)
     repeats = {
-        place: repeat
-        for place, repeat, routing in known
-        if repeat and repeat.holds(by_id, tx.database.recent, routing, to_micros(tx.now))
+        place: post.told
+        for place, post in enumerate(posts)
+        if isinstance(post.told, Repeat)
+        and post.told.marks.keys() == _all_of(by_subject, post.told.subjects)
+        and post.told.holds(by_id, tx.database.recent, post.playbook.routing, to_micros(tx.now))
     }
-    theirs = {incident_id for repeat in repeats.values() for incident_id in repeat.marks}
-    others = {codec.subject_of(row) for row in rows if row[0] not in theirs}
-    others.update(*(about for place, about in enumerate(subjects) if place not in repeats))
-    while touched := [place for place, repeat in repeats.items() if not others.isdisjoint(repeat.subjects)]:
+    read = set().union(*(about for place, about in enumerate(subjects) if place not in repeats))
+    while touched := [place for place, repeat in repeats.items() if not read.isdisjoint(repeat.subjects)]:
         for place in touched:
-            others.update(repeats.pop(place).subjects)
+            read.update(repeats.pop(place).subjects)
     return repeats
+
+
+def _by_subject(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """The ids of incidents by their subject."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(codec.subject_of(row), []).append(row[0])
+    return found
+
+
+def _all_of(by_subject: Mapping[str, Sequence[str]], subjects: Iterable[str]) -> set[str]:
+    return {incident_id for subject in subjects for incident_id in by_subject.get(subject, ())}
 
 
 def _count(tx: Transaction, repeats: Collection[Repeat]) -> None:
@@ -101,8 +112,8 @@ def _count(tx: Transaction, repeats: Collection[Repeat]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A post that was decided on, all that it may be about, and the incidents that it belongs to."""
+class _Read:
+    """A post that was read and decided on, all that it may be about, and the incidents that it belongs to."""
 
     post: Post
     notification: Notification
@@ -110,14 +121,12 @@ class _Told:
     ids: list[str]
 
 
-def _learn(tx: Transaction, told: Sequence[_Told], before: Mapping[str, Known]) -> None:
+def _learn(tx: Transaction, read: Sequence[_Read], before: Mapping[str, Known]) -> None:
     """Know from now on the bodies that told nothing new; `before` are the incidents of their subjects as they were found."""
-    ids_of: dict[str, set[str]] = {}
-    for incident_id, known in before.items():
-        ids_of.setdefault(codec.subject_of(known.row), set()).add(incident_id)
-    for one in told:
-        theirs = set().union(*(ids_of.get(subject, ()) for subject in one.subjects))
-        if theirs and theirs == set(one.ids) and all(_is_as_before(tx.seen[name], before[name]) for name in theirs):
+    by_subject = _by_subject(known.row for known in before.values())
+    for one in read:
+        theirs = _all_of(by_subject, one.subjects)
+        if theirs == set(one.ids) and all(_is_as_before(tx.seen[name], before[name]) for name in theirs) and _is_repeat(tx, one):
             _keep(tx, one)
 
 
@@ -131,21 +140,31 @@ def _is_as_before(known: Known, before: Known) -> bool:
     return known.state.incident.is_open and known.state.incident.firing > 0
 
 
-def _keep(tx: Transaction, told: _Told) -> None:
-    notification, routing = told.notification, told.post.playbook.routing
-    alerts = notification.alerts
-    if notification.unreadable or (routing.heartbeats and any(routing.route(alert.labels).heartbeat for alert in alerts)):
-        return
+def _is_repeat(tx: Transaction, read: _Read) -> bool:
+    """Whether each of its alerts is a member of one of its incidents, and none is a heartbeat.
+
+    An alert that nobody knows and that does not fire means nothing today; tomorrow another body may have opened its incident.
+    """
+    routing, notification = read.post.playbook.routing, read.notification
+    members = [state.members for name in read.ids if (state := tx.seen[name].state)]
+    is_known = all(any(alert.fingerprint in known for known in members) for alert in notification.alerts)
+    if not is_known or notification.unreadable:
+        return False
+    return not (routing.heartbeats and any(routing.route(alert.labels).heartbeat for alert in notification.alerts))
+
+
+def _keep(tx: Transaction, read: _Read) -> None:
+    notification = read.notification
     repeat = Repeat(
-        subjects=tuple(told.subjects),
-        marks={incident_id: tx.seen[incident_id].mark for incident_id in told.ids},
-        routing=routing,
-        ids=told.ids,
+        subjects=tuple(read.subjects),
+        marks={incident_id: tx.seen[incident_id].mark for incident_id in read.ids},
+        routing=read.post.playbook.routing,
+        ids=read.ids,
         source=notification.source,
         receiver=notification.receiver,
         external_url=notification.external_url,
         truncated=notification.truncated,
-        alerts=len(alerts),
-        firing=sum(alert.firing for alert in alerts),
+        alerts=len(notification.alerts),
+        firing=sum(alert.firing for alert in notification.alerts),
     )
-    tx.database.repeats.keep(told.post.source, told.post.body, repeat)
+    tx.database.repeats.keep(notification.source, read.post.body, repeat)

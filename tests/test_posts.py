@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from alertrouter.routing import Route, Routing, parse_matcher
 from alertrouter.runbooks.match import Index
 from alertrouter.store import migrations, repeats
 from alertrouter.store.database import Database
+from alertrouter.store.repeats import Repeat
 from posting import post
 from serving import TARGETS, HandClock
 
@@ -72,6 +74,8 @@ BODIES = [
     body("beat1", "web1"),
     body("web1", group="h"),
     body("-web1", "web2", end="02:59:59"),
+    body("web1", "-db1"),
+    body("db1", group="h"),
 ]
 PEOPLE: list[Event] = [
     Acknowledged("ana"),
@@ -103,6 +107,10 @@ class World:
         for callback in tx.after_commit:
             callback()
         return answers
+
+    def often(self, process: int, bodies: Sequence[int], playbook: int) -> list[list[str]]:
+        """The same batch again and again."""
+        return [ids for _ in range(3) for ids in self.post(process, bodies, playbook)]
 
     def act(self, process: int, event: Event) -> None:
         """Somebody does something to the newest incident, or to the oldest."""
@@ -159,6 +167,7 @@ steps = st.one_of(
         st.integers(0, len(PLAYBOOKS) - 1),
     ),
     st.tuples(st.just("post"), which, st.lists(st.integers(0, 2), min_size=1, max_size=3), st.just(0)),
+    st.tuples(st.just("often"), which, st.lists(st.integers(0, len(BODIES) - 1), min_size=1, max_size=2), st.just(0)),
     st.tuples(st.just("act"), which, st.sampled_from(PEOPLE)),
     st.tuples(st.just("tick"), which, st.sampled_from([0, 1, 29, 31, 61, -40])),
     st.tuples(st.just("wait"), st.sampled_from([1, 31, 61])),
@@ -193,6 +202,8 @@ def again(*bodies: int, playbook: int = 0) -> list[tuple[Any, ...]]:
         [*again(8), *again(4, 8)],
         [*again(0), ("act", 0, Resolved("ana")), *again(0), ("wait", 61), *again(0)],
         [*again(7), *again(6), *again(7)],
+        [*again(13), *again(14), ("post", 0, [13, 14], 0), ("tick", 0, 61)],
+        [*again(8), *again(5), ("post", 0, [5, 8], 0), ("tick", 0, 61)],
     ],
     ids=[
         "a heartbeat beside an alert beats with every body",
@@ -204,6 +215,8 @@ def again(*bodies: int, playbook: int = 0) -> list[tuple[Any, ...]]:
         "a body that was cut does not end what it leaves out",
         "somebody has resolved what still fires",
         "an alert of its own is in two groups",
+        "what one body ends unknown to it is opened by another of the same batch",
+        "the same within one group",
     ],
 )
 def test_it_is_the_same_also_where(tmp_path: Path, moves: list[tuple[Any, ...]]) -> None:
@@ -227,9 +240,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return read
 
 
+def is_known(world: World, number: int, process: int = 0) -> bool:
+    return isinstance(post(BODIES[number], PLAYBOOKS[0], world.processes[process]).told, Repeat)
+
+
 def posted(world: World, number: int, process: int = 0) -> bool:
     """Post a body; whether it was known."""
-    known = post(BODIES[number], PLAYBOOKS[0], world.processes[process]).repeat is not None
+    known = is_known(world, number, process)
     world.post(process, [number], 0)
     return known
 
@@ -273,9 +290,21 @@ def test_a_body_that_shares_its_incident_with_news_of_the_same_batch_is_read(tmp
 
 
 def test_the_bodies_that_came_first_are_let_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(repeats, "MOST", 1)
+    monkeypatch.setattr(repeats, "MOST_SUBJECTS", 4)  # of one alert and its group, and of two and theirs
     with two_worlds(tmp_path) as (world, _):
         for number in (0, 11, 0, 11):
             posted(world, number)
-        assert not post(BODIES[0], PLAYBOOKS[0], world.processes[0]).repeat
-        assert post(BODIES[11], PLAYBOOKS[0], world.processes[0]).repeat
+        assert not is_known(world, 0)
+        assert is_known(world, 11)
+
+
+def test_a_body_with_an_alert_that_nobody_knows_is_read_every_time(tmp_path: Path) -> None:
+    """Another replica may open its incident at any moment."""
+    with two_worlds(tmp_path) as (world, _):
+        assert not any(posted(world, 13) for _ in range(4))
+
+
+def test_a_body_that_is_very_long_is_read_every_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(repeats, "LONGEST", len(msgspec.json.encode(BODIES[11])))
+    with two_worlds(tmp_path) as (world, _):
+        assert [posted(world, number) for number in (11, 0, 11, 0, 11, 0)] == [False, False, False, False, True, False]

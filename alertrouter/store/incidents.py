@@ -51,11 +51,12 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     opened = {change.state.incident.id for change in changes if change.opened}
     final = {change.state.incident.id: change.state for change in changes}
     counted = {name: _counters(state.incident) for name, state in final.items() if _is_repeat(tx, state.incident)}
-    count(tx, counted)
+    _write_counters(tx, counted)
     changed = {change.state.incident.id for change in changes if change.changed or change.entries or change.sends}
-    for name in counted:
+    for name, counters in counted.items():
         seen = tx.seen[name]
-        tx.seen[name] = Known(seen.row, final.pop(name), object() if name in changed else seen.mark)
+        mark = object() if name in changed else seen.mark
+        tx.seen[name] = Known(codec.counted(seen.row, counters), final.pop(name), mark)
     rows = {name: codec.incident_row(state.incident) for name, state in final.items()}
     new = [row for name, row in rows.items() if name in opened]
     newest = {row["key"]: row["id"] for row in new}
@@ -84,7 +85,7 @@ def _counters(incident: Incident) -> codec.Row:
 
 def count(tx: Transaction, counted: Mapping[str, codec.Row]) -> None:
     """Set the counters of incidents, by id, that this transaction has seen, and which are left alone otherwise."""
-    tx.run_many(_count, [{ID: incident_id} | counters for incident_id, counters in counted.items()])
+    _write_counters(tx, counted)
     for incident_id, counters in counted.items():
         seen = tx.seen[incident_id]
         state = seen.state and replace(seen.state, incident=replace(seen.state.incident, **counters))
@@ -134,6 +135,10 @@ def see(tx: Transaction, rows: Iterable[Row]) -> None:
         seen = tx.seen.get(row[0])
         if seen is None or seen.row != row:
             tx.seen[row[0]] = tx.database.recent.get(row) or Known(row, None, object())
+
+
+def _write_counters(tx: Transaction, counted: Mapping[str, codec.Row]) -> None:
+    tx.run_many(_count, [{ID: incident_id} | counters for incident_id, counters in counted.items()])
 
 
 def _by_incident(members: dict[tuple[str, str], Member]) -> list[tuple[str, Member]]:

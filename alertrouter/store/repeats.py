@@ -12,8 +12,10 @@ from alertrouter.routing import Routing
 from alertrouter.store.codec import INCIDENT_COLUMNS
 from alertrouter.store.recent import Recent, Row
 
-MOST = 8_192
-"""Some 8 MB."""
+MOST_SUBJECTS = 50_000
+"""Of all bodies together; some 7 MB."""
+LONGEST = 128 * 1024
+"""Bytes; some 170 alerts."""
 _DUE_AT = INCIDENT_COLUMNS.index("due_at")
 
 
@@ -21,8 +23,8 @@ _DUE_AT = INCIDENT_COLUMNS.index("due_at")
 class Repeat:
     """A body that told nothing new: what is counted of it, the subjects that it is about, and all incidents that these had.
 
-    `marks` are the marks of those incidents by id; each was open, with alerts that fire and no resolve held back. `routing` is
-    what the body was read by. `ids` is the answer.
+    `marks` are the marks of those incidents by id; each was open, with alerts that fire, and all alerts of the body are members
+    of them. `routing` is what the body was read by. `ids` is the answer.
     """
 
     subjects: tuple[str, ...]
@@ -53,19 +55,29 @@ class Repeat:
 class Repeats:
     """Repeats by source and body; those that came first are let go.
 
-    A body is known by its length and by Python's hash of it, 64 bits under a secret of the process: two bodies of one source that
-    are taken for each other would have to meet in both.
+    A body is known by its length and by Python's hash of it, 64 bits under a secret of the process unless PYTHONHASHSEED is set:
+    two bodies of one source that are taken for each other would have to meet in both.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, int], Repeat] = {}
+        self._subjects = 0
 
-    def find(self, source: str, body: bytes) -> Repeat | None:
-        """What is known of a body."""
-        return self._known.get((source, len(body), hash(body)))
+    def find(self, source: str, body: bytes, routing: Routing) -> Repeat | None:
+        """What is known of a body by this routing."""
+        repeat = self._known.get((source, len(body), hash(body)))
+        return repeat if repeat and repeat.routing is routing else None
 
     def keep(self, source: str, body: bytes, repeat: Repeat) -> None:
-        """Know this body from now on."""
+        """Know this body from now on, unless it is so long that to read it after all would hold up a transaction."""
+        if len(body) > LONGEST:
+            return
+        self._forget((source, len(body), hash(body)))
         self._known[source, len(body), hash(body)] = repeat
-        if len(self._known) > MOST:
-            del self._known[next(iter(self._known))]
+        self._subjects += len(repeat.subjects)
+        while self._subjects > MOST_SUBJECTS:
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, body: tuple[str, int, int]) -> None:
+        if repeat := self._known.pop(body, None):
+            self._subjects -= len(repeat.subjects)

@@ -59,13 +59,12 @@ async def alertmanager(request: Request) -> Response:
 
 async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
     try:
-        repeat = service.database.repeats.find(source, body)
-        notification = None if repeat else await _parse(service.writer, body, source)
-        if notification and notification.unreadable and not notification.alerts:
-            await service.writer.submit(unreadable.keep, notification, size=len(body))
-            return _refuse(400, source, f"no alert can be read: {notification.unreadable[0].error}")
-        with traces.span("commit", alerts=len(notification.alerts) if notification else repeat.alerts if repeat else 0):
-            post = Post(body, source, service.playbook, trace, notification, repeat)
+        told = service.database.repeats.find(source, body, service.playbook.routing) or await _parse(service.writer, body, source)
+        if isinstance(told, Notification) and told.unreadable and not told.alerts:
+            await service.writer.submit(unreadable.keep, told, size=len(body))
+            return _refuse(400, source, f"no alert can be read: {told.unreadable[0].error}")
+        with traces.span("commit", alerts=len(told.alerts) if isinstance(told, Notification) else told.alerts):
+            post = Post(body, source, service.playbook, trace, told)
             ids = await service.writer.submit(take, post, size=len(body))
     except MalformedError as problem:
         return _refuse(400, source, str(problem))
