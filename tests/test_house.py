@@ -28,6 +28,7 @@ FLOORS = [
     {"telemetry", "logs", "rounds"},
     {
         "intake",
+        "posts",
         "actions",
         "heartbeats",
         "feedback",
@@ -69,7 +70,7 @@ PURE += [
 ]
 PURE += ["report", "ack_links", "pagerduty/webhooks", "pagerduty/events", "pagerduty/outcomes", "pagerduty/keys", "changes"]
 PURE += ["refusals"]
-IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "asyncio", "time", "os", "random", "structlog"}
+IMPURE = {"sqlalchemy", "sqlmodel", "starlette", "httpx", "aiohttp", "asyncio", "time", "os", "random", "structlog"}
 
 
 def imports(file: Path) -> set[str]:
