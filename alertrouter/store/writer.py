@@ -30,6 +30,10 @@ Handler = Callable[[Transaction, Sequence[Item]], Sequence[Result | Exception]]
 ANSWER_SECONDS = 4.5
 _MOST_IN_BATCH = 256
 _TRIES = 5
+_TURNS = 3
+"""Of the event loop, before a batch is taken: whoever the last commit answered may have asked again by then, and shares this one.
+Otherwise they fall into two halves that wait for each other's commit.
+"""
 _anywhere: set[Callable[..., Sequence[Any]]] = set()
 _log = structlog.get_logger()
 
@@ -118,7 +122,12 @@ class Writer:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            while batch := self._take():
+            while self._waiting:
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+                batch = self._take()
+                if not batch:  # nobody waits any more
+                    break
                 written = asyncio.ensure_future(loop.run_in_executor(self._thread, self._write, batch))
                 try:
                     results = await asyncio.shield(written)
