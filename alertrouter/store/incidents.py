@@ -52,7 +52,8 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     final = {change.state.incident.id: change.state for change in changes}
     counted = {name: _counters(state.incident) for name, state in final.items() if _is_repeat(tx, state.incident)}
     _write_counters(tx, counted)
-    changed = {change.state.incident.id for change in changes if change.changed or change.entries or change.sends}
+    news = [change for change in changes if change.changed or change.entries or change.sends]
+    changed = {change.state.incident.id for change in news}
     for name, counters in counted.items():
         seen = tx.seen[name]
         mark = object() if name in changed else seen.mark
@@ -67,7 +68,7 @@ def save(tx: Transaction, changes: Sequence[Change]) -> None:
     tx.run_many(_insert, sorted(new, key=lambda row: str(row["key"])))
     for name, row in rows.items():
         tx.seen[name] = Known(tuple(row[column] for column in codec.INCIDENT_COLUMNS), final[name], object())
-    _save_parts(tx, [change for change in changes if change.changed or change.entries or change.sends])
+    _save_parts(tx, news)
     timers.tell(tx, (state.incident.resolve_at or state.incident.due_at for state in final.values()))
 
 
