@@ -71,12 +71,27 @@ def _in_one_line() -> Iterator[None]:
 
 
 def _load(module: str, name: str) -> Any:
+    _import_without_rich("httpx", "structlog")
     found = getattr(import_module(f"alertrouter.commands.{module}"), name)
     if isinstance(found, typer.Typer):
         return typer.main.get_group(found)
     alone = typer.Typer(add_completion=False)
     alone.command()(found)
     return typer.main.get_command(alone)
+
+
+def _import_without_rich(*libraries: str) -> None:
+    """They import rich and pygments where these are installed, for a command line of their own and for tracebacks in colours that
+    nobody sees here: 5 MB of every service, and a tenth of a second of every start.
+    """
+    unwanted = [name for name in ("rich", "pygments") if name not in sys.modules]
+    sys.modules |= dict.fromkeys(unwanted)  # type: ignore[arg-type]  # to Python they are not installed now
+    try:
+        for library in libraries:
+            import_module(library)
+    finally:
+        for name in unwanted:
+            del sys.modules[name]
 
 
 def _say_version(wanted: bool) -> None:

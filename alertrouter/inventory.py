@@ -45,8 +45,10 @@ class Inventory:
 
     async def run(self) -> None:
         """Look, until cancelled."""
+        pause = self._database.clock.real(LOOK_EVERY)
+        while not self._playbook().routing.alertmanagers:  # to be ready to ask one takes 3 MB
+            await asyncio.sleep(pause)
         async with httpx.AsyncClient(follow_redirects=False) as http:
-            pause = self._database.clock.real(LOOK_EVERY)
             await repeat(partial(self.look, http), pause, "Alertmanager's list cannot be compared")
 
     async def look(self, http: httpx.AsyncClient) -> None:

@@ -7,6 +7,7 @@ has read and locked: nothing is taken for a repeat on memory alone.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from alertrouter import intake, telemetry
 from alertrouter.alertmanager import Notification, parse
@@ -16,7 +17,7 @@ from alertrouter.planning import Playbook
 from alertrouter.store import codec, incidents
 from alertrouter.store.database import Transaction
 from alertrouter.store.recent import Known, Row
-from alertrouter.store.repeats import Repeat
+from alertrouter.store.repeats import Repeat, Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def take(tx: Transaction, posts: Sequence[Post]) -> list[list[str]]:
             _Read(posts[place], one.notification, subjects[place], answers[place])
             for place, one in zip(news, arrivals, strict=True)
         ]
-        tx.after_commit.append(lambda: _learn(tx, read, before))
+        tx.after_commit.append(partial(_learn, tx.database.repeats, tx.seen, read, before))
     return [answers[place] for place in range(len(posts))]
 
 
@@ -121,13 +122,15 @@ class _Read:
     ids: list[str]
 
 
-def _learn(tx: Transaction, read: Sequence[_Read], before: Mapping[str, Known]) -> None:
-    """Know from now on the bodies that told nothing new; `before` are the incidents of their subjects as they were found."""
+def _learn(repeats: Repeats, seen: Mapping[str, Known], read: Sequence[_Read], before: Mapping[str, Known]) -> None:
+    """Know from now on the bodies that told nothing new; `before` are the incidents of their subjects as they were found, `seen`
+    as they are now.
+    """
     by_subject = _by_subject(known.row for known in before.values())
     for one in read:
         theirs = _all_of(by_subject, one.subjects)
-        if theirs == set(one.ids) and all(_is_as_before(tx.seen[name], before[name]) for name in theirs) and _is_repeat(tx, one):
-            _keep(tx, one)
+        if theirs == set(one.ids) and all(_is_as_before(seen[name], before[name]) for name in theirs) and _is_repeat(seen, one):
+            repeats.keep(one.notification.source, one.post.body, _repeat(seen, one))
 
 
 def _is_as_before(known: Known, before: Known) -> bool:
@@ -140,24 +143,24 @@ def _is_as_before(known: Known, before: Known) -> bool:
     return known.state.incident.is_open and known.state.incident.firing > 0
 
 
-def _is_repeat(tx: Transaction, read: _Read) -> bool:
+def _is_repeat(seen: Mapping[str, Known], read: _Read) -> bool:
     """Whether each of its alerts is a member of one of its incidents, and none is a heartbeat.
 
     An alert that nobody knows and that does not fire means nothing today; tomorrow another body may have opened its incident.
     """
     routing, notification = read.post.playbook.routing, read.notification
-    members = [state.members for name in read.ids if (state := tx.seen[name].state)]
+    members = [state.members for name in read.ids if (state := seen[name].state)]
     is_known = all(any(alert.fingerprint in known for known in members) for alert in notification.alerts)
     if not is_known or notification.unreadable:
         return False
     return not (routing.heartbeats and any(routing.route(alert.labels).heartbeat for alert in notification.alerts))
 
 
-def _keep(tx: Transaction, read: _Read) -> None:
+def _repeat(seen: Mapping[str, Known], read: _Read) -> Repeat:
     notification = read.notification
-    repeat = Repeat(
+    return Repeat(
         subjects=tuple(read.subjects),
-        marks={incident_id: tx.seen[incident_id].mark for incident_id in read.ids},
+        marks={incident_id: seen[incident_id].mark for incident_id in read.ids},
         routing=read.post.playbook.routing,
         ids=read.ids,
         source=notification.source,
@@ -167,4 +170,3 @@ def _keep(tx: Transaction, read: _Read) -> None:
         alerts=len(notification.alerts),
         firing=sum(alert.firing for alert in notification.alerts),
     )
-    tx.database.repeats.keep(notification.source, read.post.body, repeat)

@@ -304,3 +304,12 @@ def test_the_commands_that_ask_a_service_load_none_of_it(tmp_path: Path) -> None
     loaded = {name.partition(".")[0] for name in said.splitlines()[-1].split()}
     assert "httpx" in loaded
     assert not loaded & {"sqlalchemy", "sqlmodel", "starlette", "uvicorn", "alembic", "dulwich", "pygal"}
+
+
+def test_the_service_loads_nothing_that_it_may_never_need(tmp_path: Path) -> None:
+    script = "import sys; from alertrouter.cli import app\ntry: app(['serve'])  # without a key\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert "ROUTING_KEY" in done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {"httpx", "structlog", "sqlmodel", "starlette"} <= loaded
+    assert not loaded & {"rich", "pygments", "alembic", "dulwich", "pygal", "bcrypt", "authlib", "apprise", "opentelemetry"}

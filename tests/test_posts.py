@@ -1,5 +1,7 @@
 """A body that repeats what is known is counted and not read: nobody could tell by what is in the database."""
 
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,7 +24,7 @@ from alertrouter.planning import Playbook
 from alertrouter.routing import Route, Routing, parse_matcher
 from alertrouter.runbooks.match import Index
 from alertrouter.store import migrations, repeats
-from alertrouter.store.database import Database
+from alertrouter.store.database import Database, Transaction
 from alertrouter.store.repeats import Repeat
 from posting import post
 from serving import TARGETS, HandClock
@@ -308,3 +310,20 @@ def test_a_body_that_is_very_long_is_read_every_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(repeats, "LONGEST", len(msgspec.json.encode(BODIES[11])))
     with two_worlds(tmp_path) as (world, _):
         assert [posted(world, number) for number in (11, 0, 11, 0, 11, 0)] == [False, False, False, False, True, False]
+
+
+def test_a_batch_is_let_go_when_it_is_committed_and_not_when_python_next_looks_for_circles(tmp_path: Path) -> None:
+    world = World(tmp_path / "a.db", knows=True)
+
+    def batch() -> weakref.ref[Transaction]:
+        with world.processes[0].transaction() as tx:
+            posts.take(tx, [post(BODIES[0], PLAYBOOKS[0])])
+        for callback in tx.after_commit:
+            callback()
+        return weakref.ref(tx)
+
+    gc.disable()
+    try:
+        assert batch()() is None
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,10 +19,15 @@ CHANGES = "/v2/change/enqueue"
 _CONNECT_SECONDS = 3.0
 _MOST_CONNECTIONS = 64
 _IDLE_SECONDS = 5.0
-_TRIES = 3
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "alertrouter"}
 _never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-
+_again = AsyncRetrying(
+    retry=retry_if_exception_type(_never_sent),
+    stop=stop_after_attempt(2),
+    wait=wait_random_exponential(multiplier=0.1, max=0.5),
+    reraise=True,
+)
+"""The second and the third try; to be copied, as it keeps the state of one call."""
 
 NOT_OURS = Failed("the lease was over before it was sent", warn=False, reached=False)
 
@@ -79,20 +85,18 @@ class EventsClient:
 
     async def _post(self, path: str, content: bytes, is_ours: Callable[[], Awaitable[bool]]) -> tuple[int, bytes, str | None]:
         """Status, body and `Retry-After` of the answer."""
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type(_never_sent),
-            stop=stop_after_attempt(_TRIES),
-            wait=wait_random_exponential(multiplier=0.1, max=0.5),
-            reraise=True,
+        with suppress(*_never_sent):  # most connections are made; what tenacity keeps of a try costs more than to build the event
+            return await self._post_once(path, content, is_ours)
+        return await _again.copy()(self._post_once, path, content, is_ours)
+
+    async def _post_once(
+        self, path: str, content: bytes, is_ours: Callable[[], Awaitable[bool]]
+    ) -> tuple[int, bytes, str | None]:
+        posted = self._http.post(
+            self._base_url + path, data=content, headers=_HEADERS, allow_redirects=False, trace_request_ctx=is_ours
         )
-        async for attempt in tries:
-            with attempt:
-                posted = self._http.post(
-                    self._base_url + path, data=content, headers=_HEADERS, allow_redirects=False, trace_request_ctx=is_ours
-                )
-                async with posted as answer:
-                    return answer.status, await answer.read(), answer.headers.get("Retry-After")
-        raise AssertionError("unreachable")
+        async with posted as answer:
+            return answer.status, await answer.read(), answer.headers.get("Retry-After")
 
 
 def _session(url: httpx.URL, deadline: float) -> aiohttp.ClientSession:

@@ -19,8 +19,10 @@ from alertrouter.moments import from_micros, to_micros
 
 Row = dict[str, Any]
 LONGEST_NAME = 256
-_MOST_KEYS = 4096
+_MOST_KEYS = 1024
 """One batch asks for the same keys again and again."""
+_MOST_KINDS = 256
+"""Of policies and holds, which most incidents share."""
 _MOMENTS = frozenset(
     (
         "opened_at",
@@ -59,6 +61,21 @@ def incident_key(source: str, subject: str, target: str, *, per_alert: bool) -> 
     return digest("alert", source, subject) if per_alert else digest("group", source, subject, target)
 
 
+@lru_cache(_MOST_KINDS)
+def _policy_from(steps: str, source: str) -> Policy:
+    return Policy(_steps.decode(steps), source)
+
+
+@lru_cache(_MOST_KINDS)
+def _hold_from(text: str) -> timedelta:
+    return _hold.decode(text)
+
+
+@lru_cache(_MOST_KINDS)
+def _text_of(value: timedelta | tuple[Step, ...]) -> str:
+    return to_json(value)
+
+
 def _moment(value: datetime | None) -> int | None:
     return None if value is None else to_micros(value)
 
@@ -74,7 +91,12 @@ def _same(value: Any) -> Any:
 def _decoder_of(name: str) -> Callable[[Any], Any]:
     if name in _MOMENTS:
         return _from_moment
-    special = {"resolve_hold": _hold.decode, "pages": _pages.decode, "labels": _texts.decode, "annotations": _texts.decode}
+    special: dict[str, Callable[[Any], Any]] = {
+        "resolve_hold": _hold_from,
+        "pages": _pages.decode,
+        "labels": _texts.decode,
+        "annotations": _texts.decode,
+    }
     return special.get(name, _same)
 
 
@@ -119,9 +141,9 @@ def incident_row(incident: Incident) -> Row:
     row: Row = {name: getattr(incident, name) for name in _PLAIN}
     for name in _MOMENTS & row.keys():
         row[name] = _moment(row[name])
-    row["resolve_hold"] = to_json(incident.resolve_hold)
+    row["resolve_hold"] = _text_of(incident.resolve_hold)
     row["pages"] = to_json(incident.pages)
-    row["policy_steps"] = to_json(incident.policy.steps)
+    row["policy_steps"] = _text_of(incident.policy.steps)
     row["policy_source"] = incident.policy.source
     per_alert = incident.per_alert
     row["key"] = incident_key(incident.source, incident.subject, incident.target, per_alert=per_alert)
@@ -133,7 +155,7 @@ def incident_row(incident: Incident) -> Row:
 def incident_from(row: Iterable[Any]) -> Incident:
     """The incident of a row that holds INCIDENT_COLUMNS in their order."""
     named = dict(zip(INCIDENT_COLUMNS, row, strict=True))
-    policy = Policy(_steps.decode(named.pop("policy_steps")), named.pop("policy_source"))
+    policy = _policy_from(named.pop("policy_steps"), named.pop("policy_source"))
     values: Row = {name: decode(named[name]) for name, decode in _INCIDENT_DECODERS.items()}
     return Incident(policy=policy, **values)
 

@@ -31,6 +31,10 @@ WAIT_SECONDS = 3
 IDLE_SECONDS = 2
 """How long PostgreSQL lets a write do nothing, less than others wait for its locks: whoever is frozen stops nobody."""
 _IDLE_ANYWHERE_SECONDS = 60
+_WRITERS_KIB, _READERS_KIB = 1024, 256
+"""Of the database that a connection to SQLite keeps in memory: what one batch changes, and, as the system has the file in memory
+anyway, little for each of those that read now and then.
+"""
 
 Statement = Callable[[bool], ClauseElement]
 """A statement for PostgreSQL (True) or for SQLite (False)."""
@@ -148,8 +152,7 @@ class Database:
                 if not (self.is_postgres and is_unavailable(error)):
                     raise
         self._writer = self.engine.raw_connection()
-        if self.is_postgres:
-            self._writer.cursor().execute(_FOR_WRITES)
+        self._writer.cursor().execute(_FOR_WRITES if self.is_postgres else f"PRAGMA cache_size = -{_WRITERS_KIB}")
         return self._start()
 
     def _start(self) -> Any:
@@ -178,7 +181,8 @@ class Transaction:
     """One write transaction. `now` is one moment for all of it.
 
     `news` says, after the commit, whom it may concern. `seen` are the incidents that it read and wrote, as they are now.
-    `size` is how many requests it was for, `seconds` how long it took.
+    `size` is how many requests it was for, `seconds` how long it took. What is in `after_commit` must not hold it: that
+    circle would keep a whole batch in memory until Python looks for circles.
     """
 
     def __init__(self, database: Database, cursor: Any) -> None:
@@ -322,6 +326,7 @@ def _sqlite_engine(url: URL) -> Engine:
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_READERS_KIB}")
 
     return engine
 

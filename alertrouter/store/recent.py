@@ -13,8 +13,8 @@ from alertrouter.incidents import State
 
 MOST_INCIDENTS = 8_192
 """Some 10 MB of rows."""
-MOST_MEMBERS = 4_096
-"""Some 10 MB of alerts, of the incidents that are being opened, paged and closed just now."""
+MOST_MEMBERS = 1_024
+"""Some 3 MB of alerts, of the incidents that are being opened, paged and closed just now."""
 Row = tuple[Any, ...]
 
 

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import trustme
@@ -68,6 +69,20 @@ async def test_a_server_that_is_not_there_has_certainly_not_been_reached() -> No
     async with client_of(f"http://127.0.0.1:{free_port()}") as client:
         outcome = await asyncio.wait_for(client.send(EVENT, KEY), 5)
         assert outcome == Failed("no connection: ClientConnectorError", warn=False, reached=False)
+
+
+async def test_a_connection_that_cannot_be_made_is_tried_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+    connect = aiohttp.TCPConnector.connect
+
+    async def counted(connector: aiohttp.TCPConnector, *given: Any, **named: Any) -> Any:
+        tries.append(given)
+        return await connect(connector, *given, **named)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", counted)
+    async with client_of(f"http://127.0.0.1:{free_port()}") as client:
+        await client.send(EVENT, KEY)
+    assert len(tries) == 3
 
 
 async def test_what_is_somebody_elses_by_the_time_the_connection_stands_does_not_go_out() -> None:
