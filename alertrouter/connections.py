@@ -152,14 +152,15 @@ class Guarded(HttpToolsProtocol):
         (others[min(ranked)[-1]] if ranked else self).end("too many")
 
     def has_hung_up(self) -> bool:
-        """Whether the other side has closed the connection, also where the event loop has not come to see it yet.
+        """Whether the other side has closed the connection, also where the event loop has not come to see it yet. In any thread.
 
         A process that was frozen finds requests in its sockets whose senders gave up long ago, and have asked others since.
         """
-        if self.transport.is_closing():
+        file = -1 if self.transport.is_closing() else self.transport.get_extra_info("socket").fileno()
+        if file < 0:
             return True
         look = select.poll()
-        look.register(self.transport.get_extra_info("socket").fileno(), _HUNG_UP)
+        look.register(file, _HUNG_UP)
         return bool(look.poll(0))
 
     @property

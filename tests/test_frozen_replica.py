@@ -1,10 +1,13 @@
-"""A replica that is frozen between claiming a page and sending it, for longer than its lease: real processes, real PostgreSQL."""
+"""Replicas that are held up, and what they still hold when they go on: real processes, real PostgreSQL."""
 
 import json
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -62,3 +65,27 @@ def test_a_replica_that_was_frozen_for_longer_than_its_lease_does_not_send_after
             assert sandbox.actions() == [("trigger", incident), ("resolve", incident)]
             [delivery, _] = other.incident(incident)["deliveries"]
             assert (delivery["state"], delivery["attempts"]) == ("sent", 2)
+
+
+def test_what_waited_until_its_sender_gave_up_does_not_open_again_what_another_replica_was_told_the_end_of(
+    sandbox: Sandbox, postgres_url: str, tmp_path: Path
+) -> None:
+    slow, other = replica(tmp_path / "slow", sandbox, postgres_url), replica(tmp_path / "other", sandbox, postgres_url)
+    with ending(slow), ending(other), psycopg.connect(postgres_url) as locks, ThreadPoolExecutor(1) as beside:
+        [held], [ended] = (slow.post(about(group)).json()["incidents"] for group in ("held", "ended"))
+        locks.execute("SELECT 1 FROM incident WHERE id = %s FOR UPDATE", [held])
+        stuck = beside.submit(slow.post, about("held"))
+        waits = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        wait_for("the writer to wait", lambda: locks.execute(waits).fetchall())
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{slow.url}/webhooks/alertmanager", json=about("ended"), timeout=0.5)
+        assert other.post(about("ended", firing=False)).json() == {"incidents": [ended]}
+        locks.rollback()
+        assert stuck.result().is_success
+        [after] = slow.post(about("after")).json()["incidents"]
+        found = {one["id"]: one["status"] for one in other.incidents()}
+        assert found == {held: "triggered", ended: "resolved", after: "triggered"}
+
+
+def about(group: str, *, firing: bool = True) -> dict[str, Any]:
+    return notification("NoRunbook", group=group, instance=group, firing=firing)

@@ -34,6 +34,10 @@ _TURNS = 3
 """Of the event loop, before a batch is taken: whoever the last commit answered may have asked again by then, and shares this one.
 Otherwise they fall into two halves that wait for each other's commit.
 """
+_FRESH_SECONDS = 0.25
+"""What was wanted a moment ago is not asked about again: whoever asks the system lets go of the interpreter, and a batch would
+wait to get it back as often as it has requests.
+"""
 _anywhere: set[Callable[..., Sequence[Any]]] = set()
 _log = structlog.get_logger()
 
@@ -59,16 +63,19 @@ class _Job:
     answer: asyncio.Future[Any]
     size: int
     until: float
+    is_wanted: Callable[[], bool]
+    fresh_until: float = 0.0
 
     @property
     def is_late(self) -> bool:
-        """Nobody waits for it any more: what a process that was frozen still holds may be old news."""
-        return elapsed() > self.until
+        """Nobody waits for it any more: it may be old news, as whoever gave up has asked another replica since."""
+        now = elapsed()
+        return now > self.until or (now > self.fresh_until and not self.is_wanted())
 
-    def give_up(self) -> None:
-        """Tell the one who waits that it took too long."""
+    def give_up(self, why: str = "the database did not answer in time") -> None:
+        """Tell the one who waits."""
         if not self.answer.done():
-            self.answer.set_exception(UnavailableError("the database did not answer in time"))
+            self.answer.set_exception(UnavailableError(why))
 
 
 class Writer:
@@ -93,10 +100,16 @@ class Writer:
             self._room.leave(size)
 
     async def submit(
-        self, handler: Handler[Item, Result], item: Item, *, seconds: float | None = ANSWER_SECONDS, size: int = 0
+        self,
+        handler: Handler[Item, Result],
+        item: Item,
+        *,
+        seconds: float | None = ANSWER_SECONDS,
+        size: int = 0,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> Result:
         """The result for `item`, after the commit that holds it. `size` is how many bytes it was posted as: under overload it is
-        refused for them.
+        refused for them. `is_wanted` says whether somebody still waits for the answer, in any thread: if not, it is not written.
 
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
@@ -104,7 +117,7 @@ class Writer:
         self.check_room(size)
         loop = asyncio.get_running_loop()
         until = math.inf if seconds is None else elapsed() + seconds
-        job = _Job(handler, item, loop.create_future(), size, until)
+        job = _Job(handler, item, loop.create_future(), size, until, is_wanted)
         self._waiting.append(job)
         self._room.enter(size)
         self._arrived.set()
@@ -156,12 +169,15 @@ class Writer:
         while self._waiting and len(batch) < _MOST_IN_BATCH and size < self._room.batch:
             job = self._waiting.popleft()
             locks = job.handler not in _anywhere
+            if not job.answer.done() and not job.is_wanted():
+                job.give_up("its sender has given up")
             if job.answer.done():
                 self._room.leave(job.size)
             elif locks and handler not in {None, job.handler}:
                 left.append(job)
             else:
                 handler = job.handler if locks else handler
+                job.fresh_until = elapsed() + _FRESH_SECONDS
                 batch.append(job)
                 size += job.size
         self._waiting.extendleft(reversed(left))

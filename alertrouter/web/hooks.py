@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import re
 import time
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import structlog
@@ -22,7 +24,7 @@ from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
 from alertrouter.store.database import UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
-from alertrouter.web.http import error, has_hung_up, is_authorised, read_body, service_of
+from alertrouter.web.http import error, is_authorised, is_waited_for, read_body, service_of
 
 _SOURCE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _LARGE = 256 * 1024
@@ -49,15 +51,13 @@ async def alertmanager(request: Request) -> Response:
         body = await read_body(request, service.settings.max_body, "ALERTROUTER_MAX_BODY")
     except HTTPException as problem:
         return _refuse(problem.status_code, source, problem.detail)
-    if has_hung_up(request):
-        return _refuse(503, source, "its sender has given up")
     with traces.span("POST /webhooks/alertmanager", "server", request.headers.get("traceparent", ""), source=source) as trace:
-        answer = await _take(service, source, body, trace)
+        answer = await _take(service, source, body, trace, partial(is_waited_for, request))
         traces.note(status=answer.status_code)
         return answer
 
 
-async def _take(service: Service, source: str, body: bytes, trace: str) -> Response:
+async def _take(service: Service, source: str, body: bytes, trace: str, is_wanted: Callable[[], bool]) -> Response:
     try:
         told = service.database.repeats.find(source, body, service.playbook.routing) or await _parse(service.writer, body, source)
         if isinstance(told, Notification) and told.unreadable and not told.alerts:
@@ -65,7 +65,7 @@ async def _take(service: Service, source: str, body: bytes, trace: str) -> Respo
             return _refuse(400, source, f"no alert can be read: {told.unreadable[0].error}")
         with traces.span("commit", alerts=len(told.alerts) if isinstance(told, Notification) else told.alerts):
             post = Post(body, source, service.playbook, trace, told)
-            ids = await service.writer.submit(take, post, size=len(body))
+            ids = await service.writer.submit(take, post, size=len(body), is_wanted=is_wanted)
     except MalformedError as problem:
         return _refuse(400, source, str(problem))
     except (UnavailableError, OverloadedError) as problem:

@@ -104,10 +104,10 @@ def _give_up(body: _Body) -> None:
         body.is_given_up = True
 
 
-def has_hung_up(request: Request) -> bool:
-    """Whether nobody waits for the answer any more: what is asked may be old news."""
+def is_waited_for(request: Request) -> bool:
+    """Whether somebody still waits for the answer; if not, what is asked may be old news."""
     extension = request.scope.get("extensions", {}).get(HAS_HUNG_UP)
-    return extension is not None and extension["ask"]()
+    return extension is None or not extension["ask"]()
 
 
 def is_authorised(request: Request, tokens: Iterable[str]) -> bool:

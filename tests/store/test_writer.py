@@ -117,6 +117,57 @@ async def test_more_than_can_wait_is_refused_at_once_and_what_the_service_itself
         assert all(isinstance(answer, int) for answer in answers if answer not in refused)
 
 
+class Waiting:
+    """Somebody who waits for an answer until told otherwise."""
+
+    def __init__(self) -> None:
+        self.is_there = True
+
+    def __call__(self) -> bool:
+        return self.is_there
+
+
+async def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_written(database_url: str) -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(_tx: Transaction, items: Sequence[None]) -> Sequence[None]:
+        began.set()
+        may_end.wait(10)
+        return items
+
+    sender = Waiting()
+    async with writing(database_url) as (writer, database):
+        before = asyncio.create_task(writer.submit(slow, None))
+        await asyncio.to_thread(began.wait, 10)
+        given_up = asyncio.create_task(writer.submit(note, "old news", is_wanted=sender))
+        kept = asyncio.create_task(writer.submit(note, "news", is_wanted=Waiting()))
+        await asyncio.sleep(0)
+        sender.is_there = False
+        may_end.set()
+        await asyncio.gather(before, kept)
+        with pytest.raises(UnavailableError, match="its sender has given up"):
+            await given_up
+        assert written(database) == {"news"}
+
+
+async def test_what_nobody_waits_for_any_more_when_its_rows_are_locked_is_not_written(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_FRESH_SECONDS", 0.0)
+    sender = Waiting()
+
+    def slow(tx: Transaction, texts: Sequence[str]) -> Sequence[int]:
+        sender.is_there = False
+        tx.check_in_time()
+        return note(tx, texts)
+
+    async with writing(database_url) as (writer, database):
+        jobs = (writer.submit(slow, "old news", is_wanted=sender), writer.submit(slow, "news", is_wanted=Waiting()))
+        answers = await asyncio.gather(*jobs, return_exceptions=True)
+        assert isinstance(answers[0], UnavailableError)
+        assert written(database) == {"news"}
+
+
 async def test_room_is_given_back_whatever_becomes_of_a_request(database_url: str) -> None:
     dice = random.Random(7)
     async with writing(database_url) as (writer, _):
