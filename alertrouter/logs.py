@@ -1,8 +1,10 @@
 """Logs: one line for each thing that happened, none for each look whether something did."""
 
 import asyncio
+import atexit
 import logging
 import sys
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
@@ -13,6 +15,7 @@ from alertrouter import traces
 from alertrouter.incidents import Change
 
 _FIRST = ("timestamp", "level", "message", "service", "trace_id", "span_id")
+_TOGETHER_SECONDS = 0.02
 _log = structlog.get_logger()
 
 
@@ -27,7 +30,6 @@ def configure(form: Literal["json", "console"] | None, level: str = "INFO") -> N
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if form == "json" else for_eyes
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _name_the_service,
@@ -70,32 +72,38 @@ class OncePerSecond:
 class _Output:
     """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else.
 
-    The event loop flushes once in a turn, not for each line: whoever flushes lets go of the interpreter, and waits for up to
+    In an event loop, lines are written together, a moment later: whoever writes lets go of the interpreter, and waits for up to
     5 ms to get it back from a writer that is busy.
     """
 
     def __init__(self) -> None:
-        self._flushed_by: asyncio.AbstractEventLoop | None = None
+        self._lines: deque[str] = deque()
+        self._written_by: asyncio.AbstractEventLoop | None = None
+        atexit.register(self._write)
 
     def write(self, text: str) -> None:
-        """Write, if that can be done."""
-        with suppress(OSError, ValueError):
-            sys.stdout.write(text)
+        """Keep this to be written."""
+        self._lines.append(text)
 
     def flush(self) -> None:
-        """Flush, if that can be done: at the end of the event loop's turn, or now where there is none."""
+        """Write, if that can be done: soon, or now where there is no event loop."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._flush()
+            self._write()
             return
-        if self._flushed_by is not loop:
-            self._flushed_by = loop
-            loop.call_soon(self._flush)
+        if self._written_by is not loop:
+            self._written_by = loop
+            loop.call_later(_TOGETHER_SECONDS, self._write)
 
-    def _flush(self) -> None:
-        self._flushed_by = None
+    def _write(self) -> None:
+        self._written_by = None
+        text = ""
+        with suppress(IndexError):  # threads write, too
+            while True:
+                text += self._lines.popleft()
         with suppress(OSError, ValueError):
+            sys.stdout.write(text)
             sys.stdout.flush()
 
 

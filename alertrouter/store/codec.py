@@ -108,7 +108,8 @@ INCIDENT_COLUMNS = tuple(
     for column in (("policy_steps", "policy_source") if name == "policy" else (name,))
 )
 _PLAIN = tuple(name for name in INCIDENT_COLUMNS if not name.startswith("policy_"))
-_INCIDENT_DECODERS = {name: bool if name in _BOOLEANS and name != "firing" else _decoder_of(name) for name in _PLAIN}
+_INCIDENT_DECODERS = tuple(bool if name in _BOOLEANS and name != "firing" else _decoder_of(name) for name in INCIDENT_COLUMNS)
+_POLICY_PLACE = INCIDENT_COLUMNS.index("policy_steps")
 COUNTERS = ("receiver", "external_url", "notifications", "firing", "resolved", "truncated")
 """What a notification sets also when it tells nothing new."""
 _COUNTER_PLACES = tuple((INCIDENT_COLUMNS.index(name), name) for name in COUNTERS)
@@ -154,10 +155,9 @@ def incident_row(incident: Incident) -> Row:
 
 def incident_from(row: Iterable[Any]) -> Incident:
     """The incident of a row that holds INCIDENT_COLUMNS in their order."""
-    named = dict(zip(INCIDENT_COLUMNS, row, strict=True))
-    policy = _policy_from(named.pop("policy_steps"), named.pop("policy_source"))
-    values: Row = {name: decode(named[name]) for name, decode in _INCIDENT_DECODERS.items()}
-    return Incident(policy=policy, **values)
+    values: list[Any] = [decode(value) for decode, value in zip(_INCIDENT_DECODERS, row, strict=True)]
+    values[_POLICY_PLACE : _POLICY_PLACE + 2] = [_policy_from(*values[_POLICY_PLACE : _POLICY_PLACE + 2])]
+    return Incident(*values)
 
 
 def alert_name(labels: Mapping[str, str]) -> str:

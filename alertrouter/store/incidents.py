@@ -24,6 +24,8 @@ _timeline: Any = TimelineRow.__table__  # type: ignore[attr-defined]
 _delivery: Any = DeliveryRow.__table__  # type: ignore[attr-defined]
 _incident_columns = [_incident.c[name] for name in codec.INCIDENT_COLUMNS]
 _section: Any = SectionRow.__table__  # type: ignore[attr-defined]
+Line = tuple[str, str, Mapping[str, Any]]
+"""Of a timeline: the incident's id, what happened, and the facts that its sentence needs."""
 
 
 def latest_rows(tx: Transaction, subject_keys: Iterable[str]) -> list[Row]:
@@ -96,7 +98,7 @@ def count(tx: Transaction, counted: Mapping[str, codec.Row]) -> None:
 def _save_parts(tx: Transaction, changes: Sequence[Change]) -> None:
     members = {(change.state.incident.id, one.fingerprint): one for change in changes for one in change.changed}
     tx.run_many(_upsert_member, [codec.member_row(incident_id, member) for (incident_id, member) in _by_incident(members)])
-    tx.run_many(_insert_entry, [row for change in changes for row in _timeline_rows(tx, change)])
+    tell_all(tx, ((change.state.incident.id, entry.kind, entry.detail) for change in changes for entry in change.entries))
     deliveries = [row for change in changes for row in _delivery_rows(tx, change)]
     tx.run_many(_insert_delivery, deliveries)
     tx.deliveries = tx.deliveries or bool(deliveries)
@@ -111,8 +113,16 @@ def save_sections(tx: Transaction, sections: Iterable[Section]) -> None:
 
 def tell(tx: Transaction, incident_id: str, kind: str, **detail: Any) -> None:
     """Write a line on an incident's timeline."""
-    row = {"incident_id": incident_id, "at": to_micros(tx.now), "kind": kind, "detail": to_json(detail)}
-    tx.run_many(_insert_entry, [row])
+    tell_all(tx, [(incident_id, kind, detail)])
+
+
+def tell_all(tx: Transaction, lines: Iterable[Line]) -> None:
+    """Write lines on timelines."""
+    at = to_micros(tx.now)
+    rows = [
+        {"incident_id": incident_id, "at": at, "kind": kind, "detail": to_json(detail)} for incident_id, kind, detail in lines
+    ]
+    tx.run_many(_insert_entry, rows)
 
 
 def of_rows(tx: Transaction, rows: Sequence[Row]) -> list[State]:
@@ -148,14 +158,6 @@ def _by_incident(members: dict[tuple[str, str], Member]) -> list[tuple[str, Memb
 
 def _for_update(row: codec.Row) -> codec.Row:
     return {ID: row["id"]} | {name: row[name] for name in _CHANGEABLE}
-
-
-def _timeline_rows(tx: Transaction, change: Change) -> list[codec.Row]:
-    at = to_micros(tx.now)
-    incident_id = change.state.incident.id
-    return [
-        {"incident_id": incident_id, "at": at, "kind": entry.kind, "detail": to_json(entry.detail)} for entry in change.entries
-    ]
 
 
 def _delivery_rows(tx: Transaction, change: Change) -> list[codec.Row]:

@@ -4,7 +4,7 @@ A lease is a due time in the future: whoever dies while sending loses it when th
 token: the record of a lease that somebody else took over since changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -167,10 +167,13 @@ class Attempt:
 @locks_no_incident
 def record(tx: Transaction, attempts: Sequence[Attempt]) -> list[bool]:
     """Write what came of attempts; False for one whose lease somebody else has taken over since, unless PagerDuty took it."""
-    return [_record(tx, attempt) for attempt in attempts]
+    lines: list[incidents.Line] = []
+    changed = [_record(tx, attempt, lines) for attempt in attempts]
+    incidents.tell_all(tx, lines)
+    return changed
 
 
-def _record(tx: Transaction, attempt: Attempt) -> bool:
+def _record(tx: Transaction, attempt: Attempt, lines: list[incidents.Line]) -> bool:
     delivery = attempt.delivery
     new = deliveries.record(delivery, attempt.outcome, tx.now, attempt.delay)
     changed = tx.run_one(
@@ -185,22 +188,21 @@ def _record(tx: Transaction, attempt: Attempt) -> bool:
         sent_at=new.sent_at and to_micros(new.sent_at),
     )
     if changed:
-        _tell(tx, delivery, new)
+        lines += _told(delivery, new)
     if attempt.works_again:
         tx.run_one(_hurry, key=attempt.works_again, now=to_micros(tx.now))
         tx.deliveries = True
     return bool(changed)
 
 
-def _tell(tx: Transaction, delivery: Delivery, new: Record) -> None:
+def _told(delivery: Delivery, new: Record) -> Iterator[incidents.Line]:
+    what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
     if new.state == "sent" and delivery.action == "trigger":
-        incidents.tell(tx, delivery.incident_id, "paged", to=delivery.target, key=delivery.key)
+        yield delivery.incident_id, "paged", {"to": delivery.target, "key": delivery.key}
     elif new.state == "dead":
-        what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
-        incidents.tell(tx, delivery.incident_id, "delivery_dead", **what)
+        yield delivery.incident_id, "delivery_dead", what
     elif new.cut and not delivery.cut:
-        what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
-        incidents.tell(tx, delivery.incident_id, "delivery_cut", **what)
+        yield delivery.incident_id, "delivery_cut", what
 
 
 def _next_due(tx: Transaction, wish: Claim) -> timedelta | None:
