@@ -6,7 +6,6 @@ when fields are added.
 
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -114,8 +113,8 @@ def _notification(envelope: _Body, source: str, alerts: list[Alert], unreadable:
     return Notification(
         source,
         envelope.groupKey,
-        sys.intern(envelope.receiver),  # most have the same two, and many are kept in memory
-        sys.intern(envelope.externalURL),
+        envelope.receiver,
+        envelope.externalURL,
         min(max(envelope.truncatedAlerts, 0), _MOST_TRUNCATED),
         tuple(alerts),
         tuple(unreadable),

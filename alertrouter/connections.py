@@ -5,7 +5,6 @@ uvicorn gives a request as long as it likes. Alertmanager sends one within milli
 
 import asyncio
 import resource
-import select
 from asyncio import TimerHandle
 from typing import Any, ClassVar
 
@@ -18,9 +17,8 @@ KEEP_ALIVE_SECONDS = 330
 """Longer than the 5 minutes for which Alertmanager keeps an idle connection."""
 MOST_HEAD = 64 * 1024
 MOST_HEADERS = 128
-HAS_HUNG_UP = "alertrouter.has_hung_up"
-"""In a request's extensions: whether its sender waits for no answer any more."""
-_HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+SENDER = "alertrouter.sender"
+"""In a request's extensions: who waits for its answer, as `file`."""
 _SPARE_FILES = 256
 
 
@@ -71,7 +69,7 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {HAS_HUNG_UP: {"ask": self.has_hung_up}}
+        self.scope["extensions"] = {SENDER: {"file": self.file}}
         self.since = self.loop.time()
         self._is_arriving = self._in_head = True
         self._head = 0
@@ -151,17 +149,10 @@ class Guarded(HttpToolsProtocol):
         ranked = [(one.rank, one.since, number) for number, one in enumerate(others) if one.rank is not None]
         (others[min(ranked)[-1]] if ranked else self).end("too many")
 
-    def has_hung_up(self) -> bool:
-        """Whether the other side has closed the connection, also where the event loop has not come to see it yet. In any thread.
-
-        A process that was frozen finds requests in its sockets whose senders gave up long ago, and have asked others since.
-        """
-        file = -1 if self.transport.is_closing() else self.transport.get_extra_info("socket").fileno()
-        if file < 0:
-            return True
-        look = select.poll()
-        look.register(file, _HUNG_UP)
-        return bool(look.poll(0))
+    def file(self) -> int:
+        """See `alertrouter.senders.Sender`."""
+        number: int = -1 if self.transport.is_closing() else self.transport.get_extra_info("socket").fileno()
+        return number
 
     @property
     def rank(self) -> int | None:

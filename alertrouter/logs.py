@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import logging
 import sys
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -72,13 +73,15 @@ class OncePerSecond:
 class _Output:
     """Standard output, where a full disk or a closed pipe costs lines of the log and nothing else.
 
-    In an event loop, lines are written together, a moment later: whoever writes lets go of the interpreter, and waits for up to
-    5 ms to get it back from a writer that is busy.
+    In an event loop, lines that follow each other within 20 ms are written together: whoever writes lets go of the interpreter,
+    and waits for up to 5 ms to get it back from a writer that is busy.
     """
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque()
+        self._one_at_a_time = threading.Lock()
         self._written_by: asyncio.AbstractEventLoop | None = None
+        self._next = 0.0
         atexit.register(self._write)
 
     def write(self, text: str) -> None:
@@ -86,7 +89,7 @@ class _Output:
         self._lines.append(text)
 
     def flush(self) -> None:
-        """Write, if that can be done: soon, or now where there is no event loop."""
+        """Write: soon, or now where there is no event loop."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -94,17 +97,18 @@ class _Output:
             return
         if self._written_by is not loop:
             self._written_by = loop
-            loop.call_later(_TOGETHER_SECONDS, self._write)
+            self._next = max(self._next, loop.time())
+            loop.call_at(self._next, self._write)
+            self._next += _TOGETHER_SECONDS
 
     def _write(self) -> None:
         self._written_by = None
-        text = ""
-        with suppress(IndexError):  # threads write, too
-            while True:
-                text += self._lines.popleft()
-        with suppress(OSError, ValueError):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        with self._one_at_a_time:  # what a thread says stays in one piece
+            while self._lines:
+                with suppress(OSError, ValueError):
+                    sys.stdout.write(self._lines.popleft())
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
 
 
 class _ToStructlog(logging.Handler):

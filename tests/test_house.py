@@ -20,6 +20,7 @@ FLOORS = [
         "clock",
         "bundled",
         "watch",
+        "senders",
     },
     {"ack_links", "bell", "report"},
     {"routing", "runbooks", "pagerduty", "settings"},

@@ -1,6 +1,7 @@
 """Sending events to PagerDuty."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import SimpleNamespace
@@ -19,12 +20,13 @@ CHANGES = "/v2/change/enqueue"
 _CONNECT_SECONDS = 3.0
 _MOST_CONNECTIONS = 64
 _IDLE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.1
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "alertrouter"}
 _never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _again = AsyncRetrying(
     retry=retry_if_exception_type(_never_sent),
     stop=stop_after_attempt(2),
-    wait=wait_random_exponential(multiplier=0.1, max=0.5),
+    wait=wait_random_exponential(multiplier=2 * _PAUSE_SECONDS),
     reraise=True,
 )
 """The second and the third try; to be copied, as it keeps the state of one call."""
@@ -87,6 +89,7 @@ class EventsClient:
         """Status, body and `Retry-After` of the answer."""
         with suppress(*_never_sent):  # most connections are made; what tenacity keeps of a try costs more than to build the event
             return await self._post_once(path, content, is_ours)
+        await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - jitter
         return await _again.copy()(self._post_once, path, content, is_ours)
 
     async def _post_once(

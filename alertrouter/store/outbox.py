@@ -196,13 +196,12 @@ def _record(tx: Transaction, attempt: Attempt, lines: list[incidents.Line]) -> b
 
 
 def _told(delivery: Delivery, new: Record) -> Iterator[incidents.Line]:
-    what = {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
-    if new.state == "sent" and delivery.action == "trigger":
-        yield delivery.incident_id, "paged", {"to": delivery.target, "key": delivery.key}
-    elif new.state == "dead":
-        yield delivery.incident_id, "delivery_dead", what
-    elif new.cut and not delivery.cut:
-        yield delivery.incident_id, "delivery_cut", what
+    if new.state == "sent":
+        if delivery.action == "trigger":
+            yield delivery.incident_id, "paged", {"to": delivery.target, "key": delivery.key}
+    elif new.state == "dead" or (new.cut and not delivery.cut):
+        kind = "delivery_dead" if new.state == "dead" else "delivery_cut"
+        yield delivery.incident_id, kind, {"action": delivery.action, "to": delivery.target, "error": new.error or ""}
 
 
 def _next_due(tx: Transaction, wish: Claim) -> timedelta | None:

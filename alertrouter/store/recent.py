@@ -42,14 +42,16 @@ class Recent:
         return known if known is not None and known.row == row else None
 
     def take_in(self, committed: Mapping[str, Known]) -> None:
-        """Know these from now on."""
+        """Know these from now on; of one with more alerts than are kept, the row alone."""
         for incident_id, known in committed.items():
             self._forget_state(incident_id)
             self._known.pop(incident_id, None)  # and so put it last
             self._known[incident_id] = known
-            if known.state is not None:
+            if known.state is not None and len(known.state.members) <= MOST_MEMBERS:
                 self._members[incident_id] = len(known.state.members)
                 self._all_members += len(known.state.members)
+            elif known.state is not None:
+                self._known[incident_id] = Known(known.row, None, known.mark)
         while self._all_members > MOST_MEMBERS:
             oldest = next(iter(self._members))
             self._forget_state(oldest)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alertrouter.clock import elapsed
+from alertrouter.senders import Sender, have_hung_up
 from alertrouter.store.database import Database, Transaction, UnavailableError, is_conflict, was_idle_for_too_long
 from alertrouter.store.room import Room
 
@@ -33,10 +34,6 @@ _TRIES = 5
 _TURNS = 3
 """Of the event loop, before a batch is taken: whoever the last commit answered may have asked again by then, and shares this one.
 Otherwise they fall into two halves that wait for each other's commit.
-"""
-_FRESH_SECONDS = 0.25
-"""What was wanted a moment ago is not asked about again: whoever asks the system lets go of the interpreter, and a batch would
-wait to get it back as often as it has requests.
 """
 _anywhere: set[Callable[..., Sequence[Any]]] = set()
 _log = structlog.get_logger()
@@ -63,19 +60,12 @@ class _Job:
     answer: asyncio.Future[Any]
     size: int
     until: float
-    is_wanted: Callable[[], bool]
-    fresh_until: float = 0.0
+    sender: Sender | None
 
-    @property
-    def is_late(self) -> bool:
-        """Nobody waits for it any more: it may be old news, as whoever gave up has asked another replica since."""
-        now = elapsed()
-        return now > self.until or (now > self.fresh_until and not self.is_wanted())
-
-    def give_up(self, why: str = "the database did not answer in time") -> None:
-        """Tell the one who waits."""
+    def give_up(self) -> None:
+        """Tell the one who waits that it took too long."""
         if not self.answer.done():
-            self.answer.set_exception(UnavailableError(why))
+            self.answer.set_exception(UnavailableError("the database did not answer in time"))
 
 
 class Writer:
@@ -106,10 +96,10 @@ class Writer:
         *,
         seconds: float | None = ANSWER_SECONDS,
         size: int = 0,
-        is_wanted: Callable[[], bool] = lambda: True,
+        sender: Sender | None = None,
     ) -> Result:
         """The result for `item`, after the commit that holds it. `size` is how many bytes it was posted as: under overload it is
-        refused for them. `is_wanted` says whether somebody still waits for the answer, in any thread: if not, it is not written.
+        refused for them. If `sender` has hung up when it is to be written, it is not.
 
         Raises UnavailableError or OverloadedError within 5 s when it could not be committed, and the item's own exception. With
         `seconds` None there is no limit: what is then committed is never lost on the one who asked.
@@ -117,7 +107,7 @@ class Writer:
         self.check_room(size)
         loop = asyncio.get_running_loop()
         until = math.inf if seconds is None else elapsed() + seconds
-        job = _Job(handler, item, loop.create_future(), size, until, is_wanted)
+        job = _Job(handler, item, loop.create_future(), size, until, sender)
         self._waiting.append(job)
         self._room.enter(size)
         self._arrived.set()
@@ -169,15 +159,12 @@ class Writer:
         while self._waiting and len(batch) < _MOST_IN_BATCH and size < self._room.batch:
             job = self._waiting.popleft()
             locks = job.handler not in _anywhere
-            if not job.answer.done() and not job.is_wanted():
-                job.give_up("its sender has given up")
             if job.answer.done():
                 self._room.leave(job.size)
             elif locks and handler not in {None, job.handler}:
                 left.append(job)
             else:
                 handler = job.handler if locks else handler
-                job.fresh_until = elapsed() + _FRESH_SECONDS
                 batch.append(job)
                 size += job.size
         self._waiting.extendleft(reversed(left))
@@ -238,13 +225,19 @@ class Writer:
 
 def _handle(tx: Transaction, batch: list[_Job]) -> list[Any]:
     positions: dict[Any, list[int]] = {}
-    results: list[Any] = [UnavailableError("it could not be written in time")] * len(batch)
-    for position, job in enumerate(batch):
-        if not job.is_late:
+    results: list[Any] = [UnavailableError("nobody waits for it any more")] * len(batch)
+    for position, (job, is_wanted) in enumerate(zip(batch, _wanted(batch), strict=True)):
+        if is_wanted:
             positions.setdefault(job.handler, []).append(position)
-    in_time = [batch[place] for places in positions.values() for place in places]
-    tx.is_too_late = lambda: any(job.is_late for job in in_time)
+    wanted = [batch[place] for places in positions.values() for place in places]
+    tx.is_too_late = lambda: not all(_wanted(wanted))
     for handler, places in positions.items():
         for place, result in zip(places, handler(tx, [batch[place].item for place in places]), strict=True):
             results[place] = result
     return results
+
+
+def _wanted(jobs: Sequence[_Job]) -> list[bool]:
+    """For each whether somebody waits for it: it may be old news if not, as whoever gave up has asked another replica since."""
+    now = elapsed()
+    return [now <= job.until and not gone for job, gone in zip(jobs, have_hung_up([job.sender for job in jobs]), strict=True)]

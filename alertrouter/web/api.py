@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial, wraps
+from functools import wraps
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,6 @@ from alertrouter.web.http import (
     error,
     incident_id,
     is_authorised,
-    is_waited_for,
     read_body,
     read_fields,
     read_query,
@@ -115,8 +114,7 @@ def acting(action: str) -> Endpoint:
     async def act_on_incident(request: Request) -> Response:
         event = event_of(action, await read_object(request))
         try:
-            wish = Action(incident_id(request), event)
-            await service_of(request).writer.submit(act, wish, is_wanted=partial(is_waited_for, request))
+            await service_of(request).writer.submit(act, Action(incident_id(request), event))
         except NothingLeftError as problem:
             return error(409, str(problem))
         except UnknownIncidentError as problem:

@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable
-from functools import partial
 
 import msgspec
 import structlog
@@ -19,12 +17,13 @@ from alertrouter.feedback import hear
 from alertrouter.logs import OncePerSecond
 from alertrouter.pagerduty import webhooks
 from alertrouter.posts import Post, take
+from alertrouter.senders import Sender
 from alertrouter.service import Service
 from alertrouter.settings import in_clear
 from alertrouter.store import unreadable
 from alertrouter.store.database import UnavailableError
 from alertrouter.store.writer import OverloadedError, Writer
-from alertrouter.web.http import error, is_authorised, is_waited_for, read_body, service_of
+from alertrouter.web.http import error, is_authorised, read_body, sender_of, service_of
 
 _SOURCE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _LARGE = 256 * 1024
@@ -52,12 +51,12 @@ async def alertmanager(request: Request) -> Response:
     except HTTPException as problem:
         return _refuse(problem.status_code, source, problem.detail)
     with traces.span("POST /webhooks/alertmanager", "server", request.headers.get("traceparent", ""), source=source) as trace:
-        answer = await _take(service, source, body, trace, partial(is_waited_for, request))
+        answer = await _take(service, source, body, trace, sender_of(request))
         traces.note(status=answer.status_code)
         return answer
 
 
-async def _take(service: Service, source: str, body: bytes, trace: str, is_wanted: Callable[[], bool]) -> Response:
+async def _take(service: Service, source: str, body: bytes, trace: str, sender: Sender | None) -> Response:
     try:
         told = service.database.repeats.find(source, body, service.playbook.routing) or await _parse(service.writer, body, source)
         if isinstance(told, Notification) and told.unreadable and not told.alerts:
@@ -65,7 +64,7 @@ async def _take(service: Service, source: str, body: bytes, trace: str, is_wante
             return _refuse(400, source, f"no alert can be read: {told.unreadable[0].error}")
         with traces.span("commit", alerts=len(told.alerts) if isinstance(told, Notification) else told.alerts):
             post = Post(body, source, service.playbook, trace, told)
-            ids = await service.writer.submit(take, post, size=len(body), is_wanted=is_wanted)
+            ids = await service.writer.submit(take, post, size=len(body), sender=sender)
     except MalformedError as problem:
         return _refuse(400, source, str(problem))
     except (UnavailableError, OverloadedError) as problem:

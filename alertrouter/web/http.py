@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alertrouter.connections import HAS_HUNG_UP
+from alertrouter.connections import SENDER
 from alertrouter.refusals import RefusalError
+from alertrouter.senders import Sender
 from alertrouter.service import Service
 
 
@@ -104,10 +105,10 @@ def _give_up(body: _Body) -> None:
         body.is_given_up = True
 
 
-def is_waited_for(request: Request) -> bool:
-    """Whether somebody still waits for the answer; if not, what is asked may be old news."""
-    extension = request.scope.get("extensions", {}).get(HAS_HUNG_UP)
-    return extension is None or not extension["ask"]()
+def sender_of(request: Request) -> Sender | None:
+    """Who waits for the answer, where the server tells."""
+    sender: Sender | None = request.scope.get("extensions", {}).get(SENDER, {}).get("file")
+    return sender
 
 
 def is_authorised(request: Request, tokens: Iterable[str]) -> bool:

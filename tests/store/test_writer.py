@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import socket
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 
 import psycopg
 import pytest
@@ -118,16 +119,37 @@ async def test_more_than_can_wait_is_refused_at_once_and_what_the_service_itself
 
 
 class Waiting:
-    """Somebody who waits for an answer until told otherwise."""
+    """Somebody who waits for an answer at the other end of a connection."""
 
     def __init__(self) -> None:
-        self.is_there = True
+        self._theirs, self._ours = socket.socketpair()
 
-    def __call__(self) -> bool:
-        return self.is_there
+    def __call__(self) -> int:
+        return self._ours.fileno()
+
+    def hang_up(self) -> None:
+        self._theirs.close()
+
+    def close(self) -> None:
+        self._theirs.close()
+        self._ours.close()
 
 
-async def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_written(database_url: str) -> None:
+@pytest.fixture
+def sender() -> Iterator[Waiting]:
+    with closing(Waiting()) as waiting:
+        yield waiting
+
+
+@pytest.fixture
+def other() -> Iterator[Waiting]:
+    with closing(Waiting()) as waiting:
+        yield waiting
+
+
+async def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_written(
+    database_url: str, sender: Waiting, other: Waiting
+) -> None:
     began, may_end = threading.Event(), threading.Event()
 
     def slow(_tx: Transaction, items: Sequence[None]) -> Sequence[None]:
@@ -135,37 +157,40 @@ async def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_written
         may_end.wait(10)
         return items
 
-    sender = Waiting()
     async with writing(database_url) as (writer, database):
         before = asyncio.create_task(writer.submit(slow, None))
         await asyncio.to_thread(began.wait, 10)
-        given_up = asyncio.create_task(writer.submit(note, "old news", is_wanted=sender))
-        kept = asyncio.create_task(writer.submit(note, "news", is_wanted=Waiting()))
+        given_up = asyncio.create_task(writer.submit(note, "old news", sender=sender))
+        kept = asyncio.create_task(writer.submit(note, "news", sender=other))
         await asyncio.sleep(0)
-        sender.is_there = False
+        sender.hang_up()
         may_end.set()
         await asyncio.gather(before, kept)
-        with pytest.raises(UnavailableError, match="its sender has given up"):
+        with pytest.raises(UnavailableError, match="nobody waits for it any more"):
             await given_up
         assert written(database) == {"news"}
 
 
 async def test_what_nobody_waits_for_any_more_when_its_rows_are_locked_is_not_written(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, sender: Waiting, other: Waiting
 ) -> None:
-    monkeypatch.setattr(writer_module, "_FRESH_SECONDS", 0.0)
-    sender = Waiting()
-
     def slow(tx: Transaction, texts: Sequence[str]) -> Sequence[int]:
-        sender.is_there = False
+        sender.hang_up()
         tx.check_in_time()
         return note(tx, texts)
 
     async with writing(database_url) as (writer, database):
-        jobs = (writer.submit(slow, "old news", is_wanted=sender), writer.submit(slow, "news", is_wanted=Waiting()))
+        jobs = (writer.submit(slow, "old news", sender=sender), writer.submit(slow, "news", sender=other))
         answers = await asyncio.gather(*jobs, return_exceptions=True)
         assert isinstance(answers[0], UnavailableError)
         assert written(database) == {"news"}
+
+
+async def test_an_answer_whose_connection_is_closed_here_is_waited_for_by_nobody(database_url: str) -> None:
+    async with writing(database_url) as (writer, database):
+        with pytest.raises(UnavailableError):
+            await writer.submit(note, "old news", sender=lambda: -1)
+        assert not written(database)
 
 
 async def test_room_is_given_back_whatever_becomes_of_a_request(database_url: str) -> None:
