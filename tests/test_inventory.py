@@ -1,11 +1,15 @@
 """What Alertmanagers hold, compared with open incidents: in trouble. (With a real Alertmanager: e2e/test_inventory.py.)"""
 
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from alertrouter import inventory
 from alertrouter.alertmanager_api import CannotLookError, Look, look
 from alertrouter.holding import Held
 from alertrouter.inventory import Inventory, Seen, _compare
@@ -124,3 +128,29 @@ async def test_a_silence_is_shown_while_it_lasts_and_the_incident_is_open(url: s
 def test_the_form_for_a_silence_quotes_names_that_want_it() -> None:
     link = silence_url("http://am", {"alertname": 'A"', "http.status": "500"})
     assert link == "http://am/#/silences/new?filter=%7Balertname%3D%22A%5C%22%22%2C%20%22http.status%22%3D%22500%22%7D"
+
+
+async def test_alertmanagers_are_looked_at_from_when_they_are_named(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory, "LOOK_EVERY", timedelta(milliseconds=5))
+    clients, looks = [], asyncio.Event()
+
+    class Looking(Inventory):
+        async def look(self, http: httpx.AsyncClient) -> None:
+            clients.append(http)
+            looks.set()
+
+    async with running(url, tmp_path) as router:
+        service = router.service
+        playbooks = [service.playbook]
+        task = asyncio.create_task(Looking(service.database, service.writer, lambda: playbooks[-1]).run())
+        await asyncio.sleep(0.05)
+        assert not clients
+        named = Routing(TARGETS, (), "oncall", alertmanagers={"default": ("http://am",)})
+        playbooks.append(replace(service.playbook, routing=named))
+        async with asyncio.timeout(10):
+            await looks.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

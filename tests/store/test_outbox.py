@@ -13,13 +13,13 @@ from alertrouter.clock import Clock
 from alertrouter.deliveries import Job
 from alertrouter.escalation import Step
 from alertrouter.incidents import Acknowledged, Resolved
-from alertrouter.pagerduty.outcomes import Failed, Outcome, Sent
+from alertrouter.pagerduty.outcomes import Failed, Outcome, Refused, Sent
 from alertrouter.planning import Playbook
 from alertrouter.posts import take
 from alertrouter.routing import Routing
 from alertrouter.runbooks.match import Index
 from alertrouter.store import outbox
-from alertrouter.store.database import Database
+from alertrouter.store.database import Database, Transaction
 from alertrouter.store.writer import Writer
 from posting import post
 from processes import notification
@@ -50,6 +50,16 @@ class Box:
 
     async def holds(self, job: Job, seconds: float) -> bool:
         return await self.writer.submit(outbox.holds, outbox.Hold(job.delivery, seconds))
+
+    async def kinds(self, incident: str) -> list[str]:
+        """Of the lines on its timeline."""
+
+        def ask(tx: Transaction, _: Sequence[None]) -> list[list[str]]:
+            mark = "%s" if tx.database.is_postgres else "?"
+            rows = tx.cursor.execute(f"SELECT kind FROM timeline WHERE incident_id = {mark} ORDER BY id", (incident,)).fetchall()
+            return [[row[0] for row in rows]]
+
+        return await self.writer.submit(ask, None)
 
     async def act(self, incident: str, event: Any) -> None:
         await self.writer.submit(act, Action(incident, event))
@@ -131,6 +141,17 @@ async def test_a_lease_is_held_while_it_lasts_for_one_more_attempt_and_nobody_ha
         assert await box.holds(other, attempt)
         await box.record(other, Sent())
         assert not await box.holds(other, attempt)
+
+
+async def test_every_attempt_that_is_recorded_together_has_its_line_on_its_timeline(database_url: str) -> None:
+    async with boxed(database_url) as box:
+        ids = [await box.notify(notification(group=f"{n}")) for n in range(3)]
+        jobs = await box.claim()
+        outcomes: list[Outcome] = [Sent(), Refused(("no",)), Sent()]
+        recorded = await asyncio.gather(*(box.record(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)))
+        assert recorded == [True] * 3
+        kinds = {incident: await box.kinds(incident) for incident in ids}
+        assert list(kinds.values()) == [["opened", "paged"], ["opened", "delivery_cut"], ["opened", "paged"]]
 
 
 async def test_events_of_one_key_go_one_at_a_time_in_their_order(database_url: str) -> None:

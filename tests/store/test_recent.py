@@ -96,3 +96,17 @@ def test_those_that_nobody_asked_for_longest_are_let_go(monkeypatch: pytest.Monk
     monkeypatch.setattr(recent, "MOST_INCIDENTS", 2)
     known.take_in({"1": Known(("1",), None, "a mark")})
     assert [bool(known.get((name,))) for name in ("1", "2", "3")] == [True, False, True]
+
+
+def test_one_with_more_alerts_than_are_kept_drives_nobody_out(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    database = Database(url, Clock(lambda: NOW))
+    with database.transaction() as tx:
+        small = notify(tx, "a")
+        large = notify(tx, "b", "c")
+    database.close()
+    monkeypatch.setattr(recent, "MOST_MEMBERS", 2)
+    known = Recent()
+    known.take_in({"small": Known(("small",), small, "a mark")})
+    known.take_in({"large": Known(("large",), large, "another mark")})
+    assert known.get(("small",)) == Known(("small",), small, "a mark")
+    assert known.get(("large",)) == Known(("large",), None, "another mark")
