@@ -37,6 +37,7 @@ _SEVERITIES: dict[str, Severity] = {
 _PLACES = ("service", "job", "instance", "namespace", "pod", "node", "cluster")
 _GRAFANAS = {"dashboardURL": "Dashboard", "panelURL": "Panel", "silenceURL": "Silence it"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_PLAIN_LINK = re.compile(r"https?://[A-Za-z0-9.:-]+(?:[/?#][^\x00-\x20\x7f-\x9f\u2028\u2029]*)?")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _REMEMBERED = 1024
 """Links and labels, of which the pages of a storm share most."""
@@ -298,10 +299,13 @@ def _text(text: str, most: int) -> str:
     return kept.rstrip() + "…"
 
 
-@lru_cache(_REMEMBERED)
 def _is_web(href: str) -> bool:
     """Whether PagerDuty takes it as a link."""
-    if not href or len(href) > _MOST_LINK or _CONTROL.search(href) or " " in href:
+    if len(href) > _MOST_LINK:
+        return False
+    if _PLAIN_LINK.fullmatch(href):
+        return True
+    if not href or _CONTROL.search(href) or " " in href:
         return False
     try:
         parts = urlsplit(href)

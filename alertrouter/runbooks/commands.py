@@ -112,6 +112,17 @@ def placeholders(code: str) -> list[Placeholder]:
     return [one for one in found if one.kind != "variable" or one.name not in own]
 
 
+def only_asked(values: Values, places: Sequence[Placeholder]) -> Values:
+    """Those of the values that these places may be filled with."""
+    labels = {place.name for place in places if place.kind in {"labels", "value"}}
+    annotations = {place.name for place in places if place.kind in {"annotations", "value"}}
+    variables = {place.name for place in places if place.kind == "variable"}
+    return Values(
+        {name: text for name, text in values.labels.items() if name in labels or name.upper() in variables},
+        {name: text for name, text in values.annotations.items() if name in annotations},
+    )
+
+
 def _placeholder(match: re.Match[str]) -> Placeholder:
     said = match.groupdict()
     kind, name = said["braced_kind"] or said["dollar_kind"], said["braced"] or said["dollar"]

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -201,3 +202,12 @@ def test_no_label_annotation_or_runbook_of_any_content_or_size_is_ever_refused(
     many = paging(one, *(replace(one, fingerprint=f"{n}") for n in range(60)), steps=(Steps("A", steps),), incident_url=url)
     assert refused(events.trigger(many)) == []
     assert refused(events.minimal(many)) == []
+
+
+@given(st.from_regex(events._PLAIN_LINK, fullmatch=True))
+def test_an_address_that_is_taken_for_plain_is_one_of_http_or_https_with_a_host(href: str) -> None:
+    parts = urlsplit(href)
+    assert parts.scheme in {"http", "https"}
+    assert parts.netloc
+    assert not events._CONTROL.search(href)
+    assert " " not in href

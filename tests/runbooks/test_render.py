@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alertrouter.runbooks.commands import Values
@@ -167,3 +167,23 @@ def test_any_section_is_shown_without_a_tag_of_its_own(text: str, value: str) ->
 )
 def test_markdown_is_filled_in_its_commands_alone(text: str, filled: str) -> None:
     assert to_markdown(text, Values({"pod": "p", "odd": "a`b"})) == filled
+
+
+ASKS = """1. `kubectl -n {{ labels.namespace }} logs $labels.pod`, `echo $annotations.summary {{ $annotations.other }}`
+2. `top -p $PID --host ${HOST} <node>`, of which {{ labels.team }} is no command
+
+```sh
+echo {{ value }} <namespace> $HOME; X=1; echo $X
+```
+"""
+NAMES = st.sampled_from(["namespace", "pod", "pid", "PID", "Pid", "host", "node", "team", "value", "summary", "other", "x"])
+TEXTS = st.dictionaries(NAMES, st.sampled_from(["a", "b", "7", "two words", ""]), max_size=8)
+
+
+@settings(max_examples=300)
+@given(TEXTS, TEXTS)
+def test_what_a_section_does_not_ask_for_changes_nothing_of_its_first_steps(
+    labels: dict[str, str], annotations: dict[str, str]
+) -> None:
+    values = Values(labels, annotations)
+    assert first_steps(ASKS, values, 6000) == to_plain(ASKS, values)
