@@ -76,11 +76,22 @@ class Playbook:
         )
 
     def _policy(self, route: Route, section: Section | None) -> Policy:
+        """Made once for each target, escalation and section: they are the same for most alerts of a storm."""
         own = self._target(route)
+        key = (own, route.escalation, id(section) if section else None)  # the index keeps its sections, so that no id comes twice
+        if key not in self._policies:
+            self._policies[key] = self._policy_of(own, route.escalation, section)
+        return self._policies[key]
+
+    @cached_property
+    def _policies(self) -> dict[tuple[str, tuple[Step, ...] | None, int | None], Policy]:
+        return {}
+
+    def _policy_of(self, own: str, escalation: tuple[Step, ...] | None, section: Section | None) -> Policy:
         if section is not None and section.policy is not None and own != NOBODY:
             steps, source = section.policy, f"{section.path}:{section.policy_line}"
-        elif route.escalation is not None:
-            steps, source = route.escalation, "route"
+        elif escalation is not None:
+            steps, source = escalation, "route"
         else:
             steps, source = (() if own == NOBODY else self.default_steps), "default"
         return Policy(in_order([one for step in steps for one in self._resolved(step, own)]), source)

@@ -15,9 +15,9 @@ from alertrouter.intake import Arrival, subjects_of
 from alertrouter.moments import to_micros
 from alertrouter.planning import Playbook
 from alertrouter.store import codec, incidents
-from alertrouter.store.database import Transaction
+from alertrouter.store.database import Database, Transaction
 from alertrouter.store.recent import Known, Row
-from alertrouter.store.repeats import Repeat, Repeats
+from alertrouter.store.repeats import Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def take(tx: Transaction, posts: Sequence[Post]) -> list[list[str]]:
             _Read(posts[place], one.notification, subjects[place], answers[place])
             for place, one in zip(news, arrivals, strict=True)
         ]
-        tx.after_commit.append(partial(_learn, tx.database.repeats, tx.seen, read, before))
+        tx.after_commit.append(partial(_learn, tx.database, tx.seen, read, before))
     return [answers[place] for place in range(len(posts))]
 
 
@@ -122,7 +122,7 @@ class _Read:
     ids: list[str]
 
 
-def _learn(repeats: Repeats, seen: Mapping[str, Known], read: Sequence[_Read], before: Mapping[str, Known]) -> None:
+def _learn(database: Database, seen: Mapping[str, Known], read: Sequence[_Read], before: Mapping[str, Known]) -> None:
     """Know from now on the bodies that told nothing new; `before` are the incidents of their subjects as they were found, `seen`
     as they are now.
     """
@@ -130,7 +130,9 @@ def _learn(repeats: Repeats, seen: Mapping[str, Known], read: Sequence[_Read], b
     for one in read:
         theirs = _all_of(by_subject, one.subjects)
         if theirs == set(one.ids) and all(_is_as_before(seen[name], before[name]) for name in theirs) and _is_repeat(seen, one):
-            repeats.keep(one.notification.source, one.post.body, _repeat(seen, one))
+            database.repeats.keep(one.notification.source, one.post.body, _repeat(seen, one))
+            for incident_id in one.ids:
+                database.recent.let_go(incident_id)
 
 
 def _is_as_before(known: Known, before: Known) -> bool:

@@ -6,14 +6,13 @@ The sandbox that plays PagerDuty runs on the same processors. Usage: `make bench
 import argparse
 import asyncio
 import time
-from datetime import datetime
 from typing import Any
 
 import httpx
 
 import load
 import parts
-from processes import Router, Sandbox, wait_for
+from processes import Router, wait_for
 from results import keep, quantiles, say
 
 IDLE_PAGES = 300
@@ -29,25 +28,34 @@ def main() -> None:
     figures = {}
     for database in given.databases:
         with parts.folder() as folder, parts.routers(folder, database) as (routers, sandbox):
-            idle = asyncio.run(posted(routers[database], range(IDLE_PAGES), 20))
-            found = {"idle": told(f"{database}, idle", routers[database], sandbox, idle)}
+            pages = parts.Pages(sandbox)
+            idle = asyncio.run(posted(routers[database], pages, range(IDLE_PAGES), 20))
+            found = {"idle": told(f"{database}, idle", routers[database], pages, idle)}
             numbers = range(IDLE_PAGES, IDLE_PAGES + given.rate * given.seconds)
-            busy = asyncio.run(posted(routers[database], numbers, given.rate))
-            found["busy"] = told(f"{database}, {given.rate}/s for {given.seconds} s", routers[database], sandbox, busy)
+            busy = asyncio.run(posted(routers[database], pages, numbers, given.rate))
+            found["busy"] = told(f"{database}, {given.rate}/s for {given.seconds} s", routers[database], pages, busy)
             figures[database] = found
     keep("delivery", {"rate": given.rate, "seconds": given.seconds, **figures})
 
 
-async def posted(router: Router, numbers: range, rate: int) -> dict[str, tuple[float, float]]:
+async def posted(router: Router, pages: parts.Pages, numbers: range, rate: int) -> dict[str, tuple[float, float]]:
     """For each incident, when its notification was posted and how long the 200 took: at this rate, come what may."""
     found: dict[str, tuple[float, float]] = {}
     limits = httpx.Limits(max_connections=64)
     async with httpx.AsyncClient(base_url=router.url, timeout=60, limits=limits) as http, asyncio.TaskGroup() as tasks:
+        listening = asyncio.create_task(_listen(pages))  # the sandbox forgets all but the last 10,000
         began = time.monotonic()
         for place, number in enumerate(numbers):
             await asyncio.sleep(max(began + place / rate - time.monotonic(), 0))
             tasks.create_task(_post(http, load.body(f"{number:08d}"), found))
+    listening.cancel()
     return found
+
+
+async def _listen(pages: parts.Pages) -> None:
+    while True:
+        await asyncio.to_thread(pages.received)
+        await asyncio.sleep(5)
 
 
 async def _post(http: httpx.AsyncClient, body: str, found: dict[str, tuple[float, float]]) -> None:
@@ -56,11 +64,11 @@ async def _post(http: httpx.AsyncClient, body: str, found: dict[str, tuple[float
     found[answer.raise_for_status().json()["incidents"][0]] = (at, time.time() - at)
 
 
-def told(what: str, router: Router, sandbox: Sandbox, posted: dict[str, tuple[float, float]]) -> dict[str, Any]:
+def told(what: str, router: Router, pages: parts.Pages, posted: dict[str, tuple[float, float]]) -> dict[str, Any]:
     """Print how long answers and pages took, in milliseconds."""
     pending = f"{router.url}/api/v1/deliveries?state=pending&limit=1"
     wait_for("every page", lambda: not httpx.get(pending).json()["deliveries"], 120)
-    received = _received(sandbox)
+    received = pages.received()
     figures = {
         "answer": quantiles(seconds for _, seconds in posted.values()),
         "page": quantiles(received[incident] - at for incident, (at, _) in posted.items()),
@@ -68,10 +76,6 @@ def told(what: str, router: Router, sandbox: Sandbox, posted: dict[str, tuple[fl
     for name, figure in figures.items():
         say(f"{what:<32} POST to {name:<7} p50 {figure['p50']:8.1f} ms   p99 {figure['p99']:8.1f} ms   n {figure['n']}")
     return figures
-
-
-def _received(sandbox: Sandbox) -> dict[str, float]:
-    return {one["event"]["dedup_key"]: datetime.fromisoformat(one["received_at"]).timestamp() for one in sandbox.events()}
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from alertrouter.runbooks.section import Document, Section
+
+_MOST_URLS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +24,16 @@ class Index:
 
     def __init__(self, documents: Iterable[Document] = ()) -> None:
         self._places: dict[tuple[str, str], Section] = {}
-        self._headings: dict[str, list[Section]] = {}
-        self._files: dict[str, Section] = {}
+        self._headings: dict[str, list[Match]] = {}
+        self._files: dict[str, Match] = {}
         self.sections = tuple(section for document in documents for section in document.sections)
         for section in sorted(self.sections, key=lambda section: (-len(section.labels), section.path, section.line)):
             self._places[section.path, section.anchor.casefold()] = section
             if not section.anchor:
-                self._files.setdefault(section.alertname.casefold(), section)
+                why = f"The file {section.path} is named after the alert."
+                self._files.setdefault(section.alertname.casefold(), Match(section, why))
             elif section.alertname:
-                self._headings.setdefault(section.alertname.casefold(), []).append(section)
+                self._headings.setdefault(section.alertname.casefold(), []).append(Match(section, _heading_why(section)))
 
     def find(self, labels: Mapping[str, str], annotations: Mapping[str, str] | None = None, public_url: str = "") -> Match | None:
         """The section for an alert with these labels and annotations, None if there is none.
@@ -44,11 +48,7 @@ class Index:
 
     def _named(self, labels: Mapping[str, str]) -> Match | None:
         alertname = labels.get("alertname", "").casefold()
-        heading = _first_fitting(self._headings.get(alertname, ()), labels)
-        if heading:
-            return Match(heading, _heading_why(heading))
-        file = self._files.get(alertname)
-        return Match(file, f"The file {file.path} is named after the alert.") if file else None
+        return _first_fitting(self._headings.get(alertname, ()), labels) or self._files.get(alertname)
 
     def at(self, path: str, anchor: str) -> Section | None:
         """The section at a place."""
@@ -72,8 +72,8 @@ class Index:
         if section is None:
             return None
         headings = self._headings.get(labels.get("alertname", "").casefold(), ()) if not anchor else ()
-        own = _first_fitting([heading for heading in headings if heading.path == known], labels)
-        return Match(own or section, f"The alert's runbook_url points to {url.strip()}.")
+        own = _first_fitting([heading for heading in headings if heading.section.path == known], labels)
+        return Match(own.section if own else section, f"The alert's runbook_url points to {url.strip()}.")
 
     def _known(self, path: str, anchor: str) -> str | None:
         """The file that a path ends with. Of a longer path a name alone is no sign: every folder may have a README.md."""
@@ -82,7 +82,8 @@ class Index:
         return next((end for end in ends if (end, "") in self._places and ("/" in end or end == path or anchor)), None)
 
 
-def _place(url: str, public_url: str) -> tuple[str, str, dict[str, str]] | None:
+@lru_cache(_MOST_URLS)
+def _place(url: str, public_url: str) -> tuple[str, str, Mapping[str, str]] | None:
     """Path, anchor and asked labels of a URL into this service or folder; None for one that leads elsewhere."""
     own = public_url.rstrip("/") + "/runbooks/"
     url = url.strip()
@@ -98,8 +99,8 @@ def _place(url: str, public_url: str) -> tuple[str, str, dict[str, str]] | None:
     return path, unquote(parts.fragment).casefold(), {name: value for name, _, value in pairs if name}
 
 
-def _first_fitting(sections: Iterable[Section], labels: Mapping[str, str]) -> Section | None:
-    return next((found for found in sections if found.labels.items() <= labels.items()), None)
+def _first_fitting(headings: Iterable[Match], labels: Mapping[str, str]) -> Match | None:
+    return next((found for found in headings if found.section.labels.items() <= labels.items()), None)
 
 
 def _heading_why(section: Section) -> str:

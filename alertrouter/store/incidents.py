@@ -125,6 +125,12 @@ def tell_all(tx: Transaction, lines: Iterable[Line]) -> None:
     tx.run_many(_insert_entry, rows)
 
 
+def let_go(tx: Transaction, ids: Iterable[str]) -> None:
+    """Keep no alerts of these incidents in memory, which this transaction has seen."""
+    for incident_id in ids:
+        tx.seen[incident_id] = tx.seen[incident_id].without_state()
+
+
 def of_rows(tx: Transaction, rows: Sequence[Row]) -> list[State]:
     """The incidents of these rows, with their members."""
     see(tx, rows)

@@ -92,10 +92,11 @@ def _claim(tx: Transaction, wish: Claim) -> Claimed:
     sections = sections_of(tx, [states[one.incident_id] for one in live if one.action == "trigger"])
     owed_for = {row[0]: timedelta(microseconds=max(now - row[9], 0)) for row in rows}
     contexts = traces.recall(tx, {one.incident_id for one in live})
-    jobs = (
+    jobs = [
         Job(one, states[one.incident_id], sections, keys[one.id], owed_for[one.id], traces.of_delivery(contexts, one))
         for one in live
-    )
+    ]
+    incidents.let_go(tx, states)  # most are only counted until they end
     more = bool(over) or len(due) == wish.limit
     return Claimed(tuple(jobs), more, None if more else _next_due(tx, wish))
 

@@ -13,8 +13,8 @@ from alertrouter.incidents import State
 
 MOST_INCIDENTS = 8_192
 """Some 10 MB of rows."""
-MOST_MEMBERS = 1_024
-"""Some 3 MB of alerts, of the incidents that are being opened, paged and closed just now."""
+MOST_MEMBERS = 4_096
+"""Some 10 MB of alerts, of the incidents that are being opened, paged and closed just now."""
 Row = tuple[Any, ...]
 
 
@@ -26,6 +26,10 @@ class Known:
     row: Row
     state: State | None
     mark: object
+
+    def without_state(self) -> "Known":
+        """The row and the mark alone."""
+        return Known(self.row, None, self.mark)
 
 
 class Recent:
@@ -51,15 +55,21 @@ class Recent:
                 self._members[incident_id] = len(known.state.members)
                 self._all_members += len(known.state.members)
             elif known.state is not None:
-                self._known[incident_id] = Known(known.row, None, known.mark)
+                self._known[incident_id] = known.without_state()
         while self._all_members > MOST_MEMBERS:
             oldest = next(iter(self._members))
             self._forget_state(oldest)
-            self._known[oldest] = Known(self._known[oldest].row, None, self._known[oldest].mark)
+            self._known[oldest] = self._known[oldest].without_state()
         while len(self._known) > MOST_INCIDENTS:
             oldest = next(iter(self._known))
             self._forget_state(oldest)
             del self._known[oldest]
+
+    def let_go(self, incident_id: str) -> None:
+        """Keep no alerts of it: nobody is likely to ask for them soon."""
+        if known := self._known.get(incident_id):
+            self._forget_state(incident_id)
+            self._known[incident_id] = known.without_state()
 
     def clear(self) -> None:
         """Know nothing any more: the database may be another one now."""
