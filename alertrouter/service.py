@@ -29,7 +29,7 @@ from alertrouter.store.database import Database, News, Transaction
 from alertrouter.store.writer import Writer
 from alertrouter.worker import Worker
 
-_MEASURE_SECONDS = 15
+_MEASURE_SECONDS = 30
 _log = structlog.get_logger()
 
 
