@@ -4,7 +4,7 @@ A process that was frozen, or whose database was slow, holds requests whose send
 """
 
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 Sender = Callable[[], int]
 """Gives the file of its connection, -1 once that is closed."""
@@ -19,8 +19,12 @@ def have_hung_up(senders: Sequence[Sender | None]) -> list[bool]:
     """
     files = [None if sender is None else sender() for sender in senders]
     connected = {file for file in files if file is not None and file >= 0}
-    look = select.poll()
-    for file in connected:
-        look.register(file, _HUNG_UP)
-    gone = {file for file, _ in look.poll(0)} if connected else set()
+    gone = _hung_up(connected) if connected else set()
     return [file is not None and (file < 0 or file in gone) for file in files]
+
+
+def _hung_up(files: Iterable[int]) -> set[int]:
+    look = select.poll()
+    for file in files:
+        look.register(file, _HUNG_UP)
+    return {file for file, _ in look.poll(0)}
