@@ -1,5 +1,6 @@
 """What the tests share: real databases, a clock that is set by hand, a running service with its sandbox."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from alertrouter.store import migrations
 from alertrouter.store.database import Database
@@ -23,6 +25,16 @@ for _name in [name for name in os.environ if name.startswith("ALERTROUTER_")]:
 def anyio_backend() -> str:
     """The one event loop that alertrouter runs on."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a command sets for its own process ends with its test."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:], root.level = before
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,14 @@ import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import resource
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import bcrypt
 import httpx
 import pytest
-import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -166,17 +163,6 @@ async def crash(router: Running, http: httpx.AsyncClient, monkeypatch: pytest.Mo
     return [str(answer.headers) + answer.text for answer in answers]
 
 
-@pytest.fixture
-def logging_as_it_was() -> Iterator[None]:
-    """What `logs.configure` sets is for a process of our own."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:], root.level = before
-
-
-@pytest.mark.usefixtures("logging_as_it_was")
 @pytest.mark.parametrize(("form", "auth"), [("json", "oidc"), ("console", "basic")])
 async def test_no_secret_comes_out_anywhere(
     form: Any, auth: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

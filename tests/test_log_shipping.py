@@ -23,13 +23,10 @@ SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
     """A line of each service, by its name."""
-    try:
-        logs.configure("json")
-        structlog.get_logger().info("something happened", incident="06h0")
-        telemetry.configure_logs()
-        structlog.get_logger().info("something happened", session_id="s1")
-    finally:
-        structlog.reset_defaults()
+    logs.configure("json")
+    structlog.get_logger().info("something happened", incident="06h0")
+    telemetry.configure_logs()
+    structlog.get_logger().info("something happened", session_id="s1")
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return {line["service"]: line for line in found}
 
