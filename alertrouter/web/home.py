@@ -19,7 +19,7 @@ from alertrouter.urls import incident_url
 from alertrouter.web.http import read_query, service_of
 from alertrouter.web.rendering import page, readable
 from alertrouter.web.schema import WantedOnHome
-from alertrouter.web.urgency import incident_of, next_target
+from alertrouter.web.urgency import next_target
 
 _MOST_OPEN = 300
 _MOST_PAST = 50
@@ -83,21 +83,21 @@ def _read(service: Service, wanted: WantedOnHome) -> _Home:
         version = listing.version(session, None)
         listed = (_past if wanted.status == "resolved" else _open)(session, wanted, now)
         recent = listing.past(session, Filter(), None, _MOST_RECENT)[0] if not wanted.is_narrow else []
-        latest = sorted(map(incident_of, recent), key=lambda one: one.resolved_at or one.opened_at, reverse=True)
+        latest = sorted(recent, key=lambda one: one.resolved_at or one.opened_at, reverse=True)
         targets = list(service.playbook.routing.targets)
         return _Home(version, now, listed, _health(service, session, now), latest, targets)
 
 
 def _open(session: Session, wanted: WantedOnHome, now: datetime) -> _List:
     offset = (wanted.page - 1) * _MOST_OPEN
-    rows, found = listing.open_ones(session, _filter(wanted), _MOST_OPEN, offset)
-    is_more = found > offset + len(rows)
-    return _list(session, [incident_of(row) for row in rows], found, _query(wanted, page=wanted.page + 1) if is_more else "", now)
+    shown, found = listing.open_ones(session, _filter(wanted), _MOST_OPEN, offset)
+    is_more = found > offset + len(shown)
+    return _list(session, shown, found, _query(wanted, page=wanted.page + 1) if is_more else "", now)
 
 
 def _past(session: Session, wanted: WantedOnHome, now: datetime) -> _List:
-    rows, cursor = listing.past(session, _filter(wanted), wanted.cursor, _MOST_PAST)
-    return _list(session, [incident_of(row) for row in rows], len(rows), _query(wanted, cursor=cursor) if cursor else "", now)
+    shown, cursor = listing.past(session, _filter(wanted), wanted.cursor, _MOST_PAST)
+    return _list(session, shown, len(shown), _query(wanted, cursor=cursor) if cursor else "", now)
 
 
 def _list(session: Session, shown: Sequence[Incident], found: int, following: str, now: datetime) -> _List:
