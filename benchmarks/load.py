@@ -116,10 +116,11 @@ def post_all(url: str, bodies: Iterable[str], connections: int) -> None:
         for one in waiting:
             async with http.post(url, data=one.encode(), headers={"Content-Type": "application/json"}) as answer:
                 answer.raise_for_status()
+                await answer.read()  # else the connection is not used again
 
     async def run_all() -> None:
-        waiting = iter(bodies)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as http:
+        waiting, connector = iter(bodies), aiohttp.TCPConnector(limit=connections)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
             await asyncio.gather(*(post(http, waiting) for _ in range(connections)))
 
     asyncio.run(run_all())

@@ -65,7 +65,7 @@ def _outage(router: Router, sandbox: Sandbox) -> dict[str, Any]:
     ranks = [("critical", "error", "warning").index(one["payload"]["severity"]) for one in triggers]
     return {
         "accepted in, s": round(accepted, 1),
-        "attempts in the hour": attempts.total(),
+        "attempts in the hour (10,000 are kept)": attempts.total(),
         "incidents that were attempted": len(attempts),
         "pages after it": len(triggers),
         "pages twice": len(triggers) - len({one["dedup_key"] for one in triggers}),

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from alertrouter.escalation import Policy, Step
 from alertrouter.incidents import Incident, Member, Page
@@ -64,6 +64,21 @@ def test_what_the_driver_wrote_a_session_reads(database_url: str) -> None:
     with database.transaction() as tx:
         [state] = incidents.load(tx, ["i"])
     assert (state.incident, state.members) == (INCIDENT, {"f": MEMBER})
+    database.close()
+
+
+def test_lists_hold_whole_incidents(database_url: str) -> None:
+    from alertrouter.incidents import Change, State
+    from alertrouter.store import incidents, listing
+
+    past = replace(INCIDENT, status="resolved")
+    still_open = replace(INCIDENT, id="j", subject="another", resolved_at=None)
+    database = Database(database_url)
+    with database.transaction() as tx:
+        incidents.save(tx, [Change(State(one, {}), opened=True) for one in (past, still_open)])
+    with database.read() as session:
+        assert listing.past(session, listing.Filter(), None, 1) == ([past], None)
+        assert listing.open_ones(session, listing.Filter(), 1, 0) == ([still_open], 1)
     database.close()
 
 
