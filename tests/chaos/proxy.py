@@ -61,7 +61,8 @@ class Proxy:
             there, back = await self._connect()
             self._ends.add(back)
             try:
-                await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+                if not writer.transport.is_closing():  # dropped while it waited, with all that the reader holds
+                    await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
             finally:
                 self._end(back)
         except OSError:
