@@ -19,7 +19,7 @@ from alertrouter.moments import from_micros, to_micros
 
 Row = dict[str, Any]
 LONGEST_NAME = 256
-_MOST_KEYS = 4096
+_MOST_KEYS = 1024
 """One batch asks for the same keys again and again."""
 _MOST_KINDS = 256
 """Of policies and holds, which most incidents share."""
