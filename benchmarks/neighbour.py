@@ -88,9 +88,14 @@ def _turns(urls: dict[str, str], bodies: Path, connections: int, seconds: int, r
     for name, found in runs.items():
         run = sorted(found, key=lambda one: one.rate)[len(found) // 2]
         figures = f"{run.rate:8.0f}/s   p50 {run.p50:8.2f} ms   p99 {run.p99:8.2f} ms"
-        row |= {f"{name}, /s": round(run.rate, 1), f"{name}, p50 ms": run.p50, f"{name}, p99 ms": run.p99}
-        row[f"{name}, no 2xx"] = sum(one.errors for one in found)
-        say(f"{connections:>3} connections  {name:<12} {figures}   no 2xx {row[f'{name}, no 2xx']}")
+        errors = sum(one.errors for one in found)
+        say(f"{connections:>3} connections  {name:<12} {figures}   no 2xx {errors}")
+        row |= {
+            f"{name}, /s": round(run.rate, 1),
+            f"{name}, p50 ms": run.p50,
+            f"{name}, p99 ms": run.p99,
+            f"{name}, no 2xx": errors,
+        }
     say(f"{connections:>3} connections  {row['times']:g} times the rate")
     return row
 
